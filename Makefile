@@ -1,0 +1,36 @@
+# Every habit as a command. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint up down
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: .venv/.locked ## make the virtual environment from the lock file
+
+# uv comes from the machine or, where it is missing, from pip into the environment itself.
+.venv/.locked: uv.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" UV_PROJECT_ENVIRONMENT=.venv uv sync --locked --all-groups --inexact --quiet
+	@touch $@
+
+demo: setup ## from nothing to a model that heals itself, and a summary
+	$(BIN)/automl-stream demo
+
+test: setup ## all tests, on a real broker and a real database
+	$(BIN)/python -m pytest
+
+lint: setup ## style, types, import rules, unused dependencies
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+up: setup ## start the local stack and run it until Ctrl-C
+	$(BIN)/automl-stream up
+
+down: setup ## end the local stack
+	$(BIN)/automl-stream down

@@ -1,0 +1,147 @@
+"""Evidence: how unlikely the counts of some windows are, contrast by contrast, if nothing has changed.
+
+Arrays have a row a scale (windows pooled) and a column a contrast, the columns of all features one after another.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, xlogy
+
+from drift.contrasts import LINEAR, scores, weights
+from drift.dependence import LENGTHS
+from drift.profile import ReferenceProfile
+
+Array = NDArray[np.float64]
+
+_NORMAL_95 = 1.6448536269514722
+_TINY = 1e-300
+
+
+class _Sample(NamedTuple):
+    """Rows n and design effect of the pooled windows, of the reference (m), and the degrees of freedom."""
+
+    n: Array
+    effect: Array
+    m: Array
+    reference_effect: Array
+    degrees: Array
+
+    @property
+    def variance(self) -> Array:
+        """Of the difference of two means of a score with unit variance."""
+        return self.effect / self.n + self.reference_effect / self.m
+
+    def of(self, feature: NDArray[np.int64]) -> "_Sample":
+        """The same by cell instead of by feature."""
+        return _Sample(*(part[..., feature] for part in self))
+
+
+class ContrastTests:
+    """All contrasts of a profile, compiled to arrays."""
+
+    def __init__(self, profile: ReferenceProfile) -> None:
+        """Everything that does not depend on a window's counts."""
+        features = profile.features
+        cells = [len(feature.counts) for feature in features]
+        self._starts = profile.offsets[:-1]
+        self._feature = np.repeat(np.arange(len(features)), cells)
+        self._cell_columns = np.arange(profile.size) + LINEAR * (self._feature + 1)
+        self._linear_columns = np.stack(
+            [self._starts + LINEAR * np.arange(len(features)) + each for each in range(LINEAR)]
+        )
+        self.columns = profile.offsets + LINEAR * np.arange(len(features) + 1)
+        counts = [np.array(feature.counts) for feature in features]
+        self._reference = np.concatenate(counts).astype(np.float64)
+        self._rows = np.add.reduceat(self._reference, self._starts)
+        self._scores = np.hstack([scores(feature.kind, count) for feature, count in zip(features, counts, strict=True)])
+        self._skewness = np.add.reduceat(self._scores**3 * self._reference, self._starts, axis=1) / self._rows
+        alive = np.add.reduceat(self._scores != 0, self._starts, axis=1) > 0
+        weight = np.concatenate([weights(feature.kind, size) for feature, size in zip(features, cells, strict=True)])
+        weight[self._linear_columns[~alive]] = 0
+        with np.errstate(divide="ignore"):
+            self._log_weight = np.log(weight)  # -inf: never evidence
+        self._effects = np.array([feature.design_effect for feature in features])
+        self._degrees = np.array([feature.degrees for feature in features])
+
+    def rows(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of each feature: (..., size) counts to (..., features)."""
+        return np.add.reduceat(counts, self._starts, axis=-1)
+
+    def evaluate(self, counts: NDArray[np.int64]) -> Array:
+        """Log p, effect and lower bound in pooled counts (scales, size): shape (3, scales, columns).
+
+        Log p is ln(p / weight), the weight being the contrast's share of its feature's budget. The effect is signed:
+        reference standard deviations for location and scale, Cohen's h for indicators; the lower bound is the 95 %
+        bound of its size. Where a feature has no rows all three mean nothing, but are finite or infinite.
+        """
+        sample = self._sample(np.maximum(self.rows(counts), 1).astype(np.float64))
+        result = np.empty((3, len(counts), self._log_weight.size))
+        result[:, :, self._cell_columns] = self._indicators(counts, sample)
+        for columns, score, skewness in zip(self._linear_columns, self._scores, self._skewness, strict=True):
+            difference = np.add.reduceat(counts * score, self._starts, axis=1) / sample.n
+            z = _linear_deviate(difference, skewness, sample)
+            result[:, :, columns] = log_two_sided(z, sample.degrees), difference, _lower_bound(difference, sample)
+        result[0] -= self._log_weight
+        return result
+
+    def _sample(self, rows: Array) -> _Sample:
+        position = np.clip(np.log2(rows), 0, LENGTHS.size - 1)
+        left = np.minimum(position.astype(np.int64), LENGTHS.size - 2)
+        feature = np.arange(len(self._effects))
+        effect, degrees = (
+            table[feature, left] + (position - left) * (table[feature, left + 1] - table[feature, left])
+            for table in (self._effects, self._degrees)
+        )
+        return _Sample(rows, effect, self._rows, self._effects[:, -1], np.minimum(degrees, self._degrees[:, -1]))
+
+    def _indicators(self, counts: NDArray[np.int64], by_feature: _Sample) -> tuple[Array, ...]:
+        sample = by_feature.of(self._feature)
+        y = self._reference / sample.reference_effect
+        # the clusters seen in the reference bound what it can know of their frequency
+        scarce = np.where(sample.reference_effect > 1.5, np.maximum(3.0, y), np.inf)  # noqa: PLR2004
+        sample = sample._replace(degrees=np.minimum(sample.degrees, scarce))
+        root = likelihood_root(
+            counts / sample.effect, sample.n / sample.effect, y, self._rows[self._feature] / sample.reference_effect
+        )
+        effect = 2 * (np.arcsin(np.sqrt(counts / sample.n)) - np.arcsin(np.sqrt(self._reference / sample.m)))
+        return log_two_sided(root, sample.degrees), effect, _lower_bound(effect, sample)
+
+
+def _linear_deviate(difference: Array, skewness: Array, sample: _Sample) -> Array:
+    """Deviate of a difference of mean scores, with the first Cornish-Fisher term for the skewness of the score."""
+    n, window, m, reference, _ = sample
+    variance = sample.variance
+    z = difference / np.sqrt(variance)
+    cumulant = window**2 / n**2 + 3 * window * reference / (m * n) + 2 * reference**2 / m**2
+    corrected = z - skewness * cumulant / variance**1.5 * (np.minimum(z**2, 64.0) - 1) / 6
+    return np.where(corrected * z > 0, corrected, 0.0)
+
+
+def likelihood_root(x: Array, n: Array, y: Array, m: Array) -> Array:
+    """Size of the root of the two-binomial likelihood ratio, x of n against y of m effective rows (real numbers).
+
+    x is moved by 1/2 toward its expectation (continuity correction), y the other way, so that the margin stays.
+    """
+    pooled = (x + y) / (n + m)
+    expected = n * pooled
+    moved = np.where(x > expected, np.maximum(x - 0.5, expected), np.minimum(x + 0.5, expected))
+    rest = x + y - moved
+    terms = ((moved, expected), (n - moved, n - expected), (rest, m * pooled), (m - rest, m - m * pooled))
+    ratio = sum(xlogy(np.maximum(seen, 0), np.maximum(seen, _TINY) / np.maximum(due, _TINY)) for seen, due in terms)
+    return np.sqrt(np.maximum(2 * ratio, 0.0))
+
+
+def log_two_sided(t: Array, degrees: Array) -> Array:
+    """Log of the two-sided p-value of a Student t deviate, by Wallace's (1959) normal equivalent: no underflow."""
+    z = (8 * degrees + 1) / (8 * degrees + 3) * np.sqrt(degrees * np.log1p(t * t / degrees))
+    return np.log(2.0) + log_ndtr(-z)
+
+
+def _lower_bound(effect: Array, sample: _Sample) -> Array:
+    """One-sided 95 % bound of the size, at least 0; the t quantile inverts the normal equivalent above."""
+    degrees = sample.degrees
+    normal = _NORMAL_95 * (8 * degrees + 3) / (8 * degrees + 1)
+    quantile = np.sqrt(degrees * np.expm1(normal**2 / degrees))
+    return np.maximum(0.0, np.abs(effect) - quantile * np.sqrt(sample.variance))

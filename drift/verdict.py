@@ -1,0 +1,77 @@
+"""The verdict on a closed window, in numbers and in a sentence."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+Contrast = Literal["location", "scale", "missing", "cell"]
+
+
+class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One feature: its strongest contrast, among those that alarm if any does.
+
+    `rows` and `missing` (share) are of the closed window. `log_p` is ln(p / weight), comparable with the verdict's
+    `threshold`. `effect` is signed: reference standard deviations for location and scale, Cohen's h otherwise;
+    `lower_bound` is the 95 % bound of its size. `scale` counts the windows pooled. Untested (too few rows): no
+    `contrast`, and the figures are 0.
+    """
+
+    name: str
+    rows: int
+    missing: float
+    uncalibrated: str | None
+    contrast: Contrast | None = None
+    cell: str | None = None
+    scale: int = 0
+    effect: float = 0.0
+    lower_bound: float = 0.0
+    log_p: float = 0.0
+    significant: bool = False
+    alarm: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The joint decision. `features` are ranked: alarms first, then by evidence, then by name.
+
+    `no_data`: the closed window itself had fewer than the minimum of rows. `onset`: how many windows before the closed
+    one the change is estimated to have begun (0: in it), where there is an alarm.
+    """
+
+    alarm: bool
+    significant: bool
+    no_data: bool
+    rows: int
+    threshold: float
+    onset: int | None
+    features: tuple[FeatureVerdict, ...]
+    words: str
+
+
+def words(ranked: Sequence[FeatureVerdict], *, rows: int, no_data: bool) -> str:
+    """One sentence for people."""
+    if ranked[0].alarm:
+        others = sum(feature.alarm for feature in ranked) - 1
+        more = f", and {others} more feature{'s' if others > 1 else ''}" if others else ""
+        return f"Drift: {_change(ranked[0])}{more}."
+    if no_data:
+        return f"No data: the window has {rows} row{'' if rows == 1 else 's'}, too few to judge."
+    for feature in ranked:
+        if feature.significant:
+            reason = "uncalibrated" if feature.uncalibrated else "too small to matter"
+            return f"No alarm: {_change(feature)}, but it is {reason}."
+    return f"No drift in {rows} rows."
+
+
+def _change(feature: FeatureVerdict) -> str:
+    up = feature.effect > 0
+    change = {
+        "location": f"{feature.name} moved {'up' if up else 'down'}",
+        "scale": f"{feature.name} spread {'wider' if up else 'less'}",
+        "missing": f"{feature.name} is missing {'more' if up else 'less'} often",
+        "cell": f"{feature.name} is {'more' if up else 'less'} often {feature.cell}",
+        None: f"{feature.name} was not tested",
+    }[feature.contrast]
+    unit = "reference standard deviations" if feature.contrast in {"location", "scale"} else "in Cohen's h"
+    span = "the last window" if feature.scale == 1 else f"the last {feature.scale} windows"
+    return f"{change} by {abs(feature.effect):.2f} {unit} (at least {feature.lower_bound:.2f}) over {span}"

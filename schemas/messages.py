@@ -1,0 +1,337 @@
+"""Message types of every topic, in the order an event and then an alert meets them.
+
+All times are epoch milliseconds. Readers ignore unknown fields; a missing optional field takes its default.
+"""
+
+import hashlib
+from typing import Literal
+
+from msgspec import Struct
+
+FeatureValue = float | str | bool | None
+LabelValue = str | float
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What every message carries: the version of its format."""
+
+    v: int = 1
+
+
+class Watermark(Message, frozen=True, kw_only=True):
+    """A producer's word on `events` of one partition, marked by the header `type=watermark`.
+
+    No row of this producer older than `ts` follows (the allowed lateness is still granted); until `ends` is true
+    the source is merely pausing, so its partition is not idle.
+    """
+
+    ts: int
+    ends: bool = False
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """Which model scored: the registry's version, SHA-256 of the ONNX file, offset of its announcement."""
+
+    version: str
+    digest: str
+    epoch: int
+
+
+class Prediction(Message, frozen=True, kw_only=True):
+    """One scored event. `score`: probability of the positive class (binary), of the predicted one (multiclass),
+    or the predicted value (regression). `features` is the vector that was scored, in the definition's order."""
+
+    event_id: str
+    entity: str
+    ts: int
+    source: str
+    source_day: str
+    pipeline_digest: str
+    model: Model
+    prediction: LabelValue
+    score: float
+    probabilities: list[float] | None = None
+    features: list[FeatureValue]
+    scored_at: int
+
+
+DeadLetterReason = Literal["empty", "malformed", "invalid", "timestamp", "future", "expired", "poison"]
+
+
+class DeadLetter(Message, frozen=True, kw_only=True):
+    """A record that could not be scored: its raw bytes (base64), why, and where it stood.
+
+    `last_offset` differs from the source's only for a range that retention removed (`expired`).
+    """
+
+    source: str
+    reason: DeadLetterReason
+    detail: str
+    raw: bytes | None
+    raw_key: bytes | None = None
+    record_ts: int
+    last_offset: int
+
+
+class OpenWindow(Struct, frozen=True, kw_only=True):
+    """Counts of one partition's window under one profile: rows, and one integer a cell of the profile."""
+
+    start: int
+    profile: str
+    profile_epoch: int
+    rows: int
+    counts: list[int]
+
+
+class ScoreState(Message, frozen=True, kw_only=True):
+    """Checkpoint of one partition: everything up to `covered` (exclusive) is scored, delivered and counted.
+
+    Rows from `covered` on are scored by `epoch`. `paused`: the source said that it goes on, so the partition is not idle.
+    """
+
+    partition: int
+    covered: int
+    epoch: int
+    watermark: int | None
+    windows: list[OpenWindow]
+    late_rows: int
+    paused: bool
+
+
+class WindowCounts(Message, frozen=True, kw_only=True, tag_field="type", tag="counts"):
+    """Final counts of one partition's window. Equal keys are equal records; the first counts."""
+
+    partition: int
+    covered: int
+    window: OpenWindow
+
+
+class PartitionWatermark(Message, frozen=True, kw_only=True, tag_field="type", tag="watermark"):
+    """Where one partition stands: every window that ends at or before `watermark` is final in it; None: no row yet."""
+
+    partition: int
+    covered: int
+    watermark: int | None
+    idle: bool
+
+
+class Label(Message, frozen=True, kw_only=True):
+    """The truth about an event; of several the highest revision counts."""
+
+    event_id: str
+    entity: str
+    ts: int
+    label: str | float | bool
+    revision: int = 0
+
+
+class LabelledEvent(Message, frozen=True, kw_only=True):
+    """An event with its label: one row of the training log. Rows of `bootstrap` carry no prediction."""
+
+    event_id: str
+    entity: str
+    ts: int
+    source: str
+    pipeline_digest: str
+    features: list[FeatureValue]
+    label: LabelValue
+    revision: int = 0
+    labelled_ts: int
+    model: Model | None = None
+    prediction: LabelValue | None = None
+    score: float | None = None
+    probabilities: list[float] | None = None
+
+
+class FeatureDrift(Struct, frozen=True, kw_only=True):
+    """One feature of a closed window. `effect` in reference standard deviations or Cohen's h; `scale` in windows."""
+
+    name: str
+    rows: int
+    missing: float
+    ks: float | None
+    psi: float | None
+    jensen_shannon: float | None
+    effect: float
+    lower_bound: float
+    log_p: float
+    scale: int
+    contrast: str
+    calibrated: bool
+    alarm: bool
+
+
+class DriftReport(Message, frozen=True, kw_only=True):
+    """Verdict on one closed window. `covered`: offsets of `events` (exclusive) by partition."""
+
+    window_start: int
+    window_end: int
+    profile: str
+    rows: int
+    covered: dict[str, int]
+    pipeline_digest: str
+    alarm: bool
+    verdict: str
+    features: list[FeatureDrift]
+
+
+AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]
+
+
+class DriftAlert(Message, frozen=True, kw_only=True):
+    """A change that the declared budget does not explain. `labelled_offset`: it applies before that row."""
+
+    alert_id: str
+    kind: AlertKind
+    window_start: int
+    window_end: int
+    scale: int
+    onset: int
+    features: list[str]
+    sentence: str
+    budget: str
+    profile: str
+    model: Model
+    labelled_offset: int
+
+
+class Dataset(Struct, frozen=True, kw_only=True):
+    """Rows of `labelled` from `first` to `last` (inclusive); `digest` over the rows that were used."""
+
+    first: int
+    last: int
+    rows: int
+    digest: str
+
+
+class Recipe(Struct, frozen=True, kw_only=True):
+    """What is needed to fit the same model again. `window`: rows asked for, or 'all' or 'onset'."""
+
+    family: str
+    window: int | Literal["all", "onset"]
+    dataset: Dataset
+    seed: int
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """One contender as the gate saw it: discounted mean loss over `rows` rows that it was not fitted on."""
+
+    recipe: Recipe
+    loss: float | None
+    rows: int
+
+
+class GateVerdict(Struct, frozen=True, kw_only=True):
+    """How the winner compares with the champion on the same rows."""
+
+    rule: Literal["succession", "lower-loss", "bootstrap"]
+    champion_loss: float | None
+    candidate_loss: float | None
+    rows: int
+
+
+Verdict = Literal["suppressed", "deferred", "trained", "promoted", "rejected", "failed", "settled"]
+
+
+class TrainingDecision(Message, frozen=True, kw_only=True):
+    """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken."""
+
+    decision_id: str
+    incident_id: str | None
+    trigger: str
+    verdict: Verdict
+    reason: str
+    at: int
+    dataset: Dataset | None = None
+    candidates: list[Candidate] = []
+    recipe: Recipe | None = None
+    gate: GateVerdict | None = None
+    version: str | None = None
+    run: str | None = None
+
+
+class Expert(Struct, frozen=True, kw_only=True):
+    """A fitted model under judgement, without its bytes: `recipe` fits it again.
+
+    `loss` and `weight` are the discounted sums of losses and of ones over rows it was not fitted on, its kind's record
+    inherited; `rows` are the fresh ones of its own. The shared sums compare it with the champion on the same rows.
+    """
+
+    decision_id: str
+    recipe: Recipe
+    rows: int = 0
+    loss: float
+    weight: float
+    shared_rows: int = 0
+    shared_loss: float = 0.0
+    champion_loss: float = 0.0
+
+
+class TrainingRound(Struct, frozen=True, kw_only=True):
+    """One training whose candidates await the gate. `multiple`: of min_new_labels since the onset, 0 for a refresh."""
+
+    decision_id: str
+    trigger: str
+    dataset: Dataset
+    incident_id: str | None = None
+    multiple: int = 0
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """An open incident. `labels`: rows since the onset; the next training is due at `next_multiple` x min_new_labels."""
+
+    incident_id: str
+    onset: int
+    opened: int
+    labels: int = 0
+    alerts: int = 1
+    next_multiple: int = 1
+    promotions: int = 0
+
+
+class TrainerState(Message, frozen=True, kw_only=True):
+    """Everything the trainer stands on after the rows of `labelled` before `covered` and the alerts before
+    `covered_alerts`. `labels`: rows that counted so far; `event_time`: newest of them; `loss_scale`: divides absolute
+    errors (regression)."""
+
+    covered: int
+    covered_alerts: int
+    labels: int
+    event_time: int
+    loss_scale: float
+    champion: Expert
+    champion_epoch: int
+    experts: list[Expert] = []
+    rounds: list[TrainingRound] = []
+    incident: Incident | None = None
+    last_incident: int | None = None
+    refreshed_labels: int
+    refreshed_at: int
+
+
+class Artifact(Struct, frozen=True, kw_only=True):
+    """Bytes on `model-artifacts`: SHA-256, size, offset of the first chunk."""
+
+    digest: str
+    size: int
+    offset: int
+
+
+class ModelAnnouncement(Message, frozen=True, kw_only=True):
+    """A new content of a slot. `replaces`: epoch it was gated against, -1 for the first."""
+
+    slot: str = "champion"
+    replaces: int
+    version: str
+    model: Artifact
+    profile: Artifact
+    reason: str
+    decision_id: str
+    issued_at: int
+
+
+def derived_id(*parts: object) -> str:
+    """Id of what it is about: the same parts give the same id in every replay."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:20]
+
+

@@ -1,0 +1,268 @@
+"""The pipeline definition: one TOML file, validated with errors that name file, key, finding and what is allowed."""
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+FeatureType = Literal["number", "category", "boolean"]
+Task = Literal["binary", "multiclass", "regression"]
+Family = Literal["lightgbm", "logistic"]
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class PipelineError(ValueError):
+    """The pipeline file cannot be used; the message says where and what is allowed. Not retriable."""
+
+
+class Duration(int):
+    """A span of time in milliseconds, written as a number and a unit: 500ms, 200s, 10m, 1h, 7d."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        """Read `7d` and the like.
+
+        Raises:
+            ValueError: when it is not a whole number followed by ms, s, m, h or d.
+        """
+        match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+        if match is None:
+            raise ValueError("expected a number and a unit (ms, s, m, h, d), such as 200s")
+        return cls(int(match[1]) * _UNITS_MS[match[2]])
+
+
+class FalseAlarmBudget(str):
+    """At most one false alarm in so many closed windows or so much event time: `1 in 1000 windows`, `1 in 30d`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "FalseAlarmBudget":
+        """Check the sentence.
+
+        Raises:
+            ValueError: when it is neither of the two forms.
+        """
+        if re.fullmatch(r"1 in [1-9]\d*( windows|ms|s|m|h|d)", text) is None:
+            raise ValueError("expected '1 in N windows' or '1 in DURATION', such as 1 in 30d")
+        return cls(text)
+
+    def windows(self, size: Duration) -> float:
+        """Number of closed windows of `size` milliseconds in which one false alarm is allowed."""
+        span = self.removeprefix("1 in ")
+        if span.endswith(" windows"):
+            return float(span.removesuffix(" windows"))
+        return Duration.parse(span) / size
+
+
+class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the pipeline is called and what it predicts."""
+
+    name: str
+    task: Task
+    partitions: int = 4
+
+
+class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One input of the model. An optional feature may be null, or absent: then `default` stands in for it."""
+
+    name: str
+    type: FeatureType
+    optional: bool = False
+    default: float | str | bool | None = None
+    owner: str = ""
+    description: str = ""
+
+
+class Replay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the rows of a plain file become events."""
+
+    label: str
+    time: str | None = None
+    entity: str | None = None
+    drop: tuple[str, ...] = ()
+    start: str = "2000-01-01T00:00:00Z"
+    spacing: Duration = Duration(1_000)
+
+
+class Windows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tumbling windows of event time."""
+
+    size: Duration = Duration(200_000)
+    lateness: Duration = Duration(10_000)
+    max_future: Duration = Duration(3_600_000)
+    idle_after: Duration = Duration(30_000)
+    min_rows: int = 30
+
+
+class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The declared false-alarm budget and what counts as material."""
+
+    false_alarms: FalseAlarmBudget = FalseAlarmBudget("1 in 1000 windows")
+    min_effect: float = 0.05
+    scales: int = 7
+    longest_cycle: Duration | None = None
+
+
+class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When to train, and on what."""
+
+    refresh_labels: int = 250
+    refresh_interval: Duration = Duration(0)
+    min_new_labels: int = 100
+    cooldown: Duration = Duration(600_000)
+    families: tuple[Family, ...] = ("lightgbm", "logistic")
+    windows: tuple[int | Literal["all"], ...] = (1_000, "all")
+    half_life: int = 200
+    max_rows: int = 200_000
+    seed: int = 0
+
+
+class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a candidate must show before it serves."""
+
+    min_rows: int = 100
+    parity: float = 1e-5
+
+
+class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One pipeline: everything the services need to know about it."""
+
+    pipeline: Identity
+    features: tuple[Feature, ...]
+    replay: Replay | None = None
+    windows: Windows = Windows()
+    drift: Drift = Drift()
+    retraining: Retraining = Retraining()
+    gate: Gate = Gate()
+
+    @property
+    def name(self) -> str:
+        """The prefix of every topic and the name of its PostgreSQL schema."""
+        return self.pipeline.name
+
+    @property
+    def task(self) -> Task:
+        """binary, multiclass or regression."""
+        return self.pipeline.task
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of the whole definition."""
+        return hashlib.sha256(msgspec.json.encode(self, enc_hook=str, order="deterministic")).hexdigest()
+
+
+def load_pipeline(path: Path) -> Pipeline:
+    """Read and check a pipeline file.
+
+    Raises:
+        PipelineError: naming file, key, what was found and what is allowed.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise PipelineError(f"{path}: cannot be read ({error.strerror}); give the path of a pipeline file") from error
+    return parse_pipeline(text, str(path))
+
+
+def parse_pipeline(text: str, origin: str) -> Pipeline:
+    """Check the text of a pipeline file; `origin` names it in errors.
+
+    Raises:
+        PipelineError: as for `load_pipeline`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PipelineError(f"{origin}: not TOML: {error}") from error
+    _reject_unknown_keys(document, Pipeline, origin, "")
+    try:
+        pipeline = msgspec.convert(document, Pipeline, dec_hook=_parse_text)
+    except msgspec.ValidationError as error:
+        raise PipelineError(_explain(str(error), document, origin)) from error
+    problem = _inconsistency(pipeline)
+    if problem:
+        raise PipelineError(f"{origin}: {problem}")
+    return pipeline
+
+
+def _parse_text(kind: type, value: object) -> object:
+    if kind in (Duration, FalseAlarmBudget) and isinstance(value, str):
+        return kind.parse(value)
+    raise ValueError("expected text")
+
+
+def _reject_unknown_keys(value: object, kind: Any, origin: str, path: str) -> None:
+    """Msgspec names the first unknown key but not the allowed ones; a typo deserves both."""
+    if isinstance(value, list) and get_args(kind):
+        for index, item in enumerate(value):
+            _reject_unknown_keys(item, get_args(kind)[0], origin, f"{path}[{index}]")
+        return
+    structs = [k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, Struct)]
+    if not isinstance(value, dict) or not structs:
+        return
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(structs[0])}
+    for key, item in value.items():
+        where = f"{path}.{key}".lstrip(".")
+        if key not in fields:
+            raise PipelineError(f"{origin}: unknown key '{where}'; allowed here: {', '.join(sorted(fields))}")
+        _reject_unknown_keys(item, fields[key], origin, where)
+
+
+def _explain(message: str, document: dict[str, Any], origin: str) -> str:
+    reason, _, location = message.partition(" - at `$")
+    path = location.rstrip("`").lstrip(".")
+    found: Any = document
+    for step in re.findall(r"[^.\[\]]+", path):
+        found = found[int(step)] if isinstance(found, list) else found[step]
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", reason)
+    if missing:
+        return f"{origin}: key '{f'{path}.{missing[1]}'.lstrip('.')}' is missing; it is required"
+    return f"{origin}: key '{path}': found {found!r}; {reason[0].lower()}{reason[1:]}{_allowed(path)}"
+
+
+def _allowed(path: str) -> str:
+    kind: Any = Pipeline
+    for step in re.findall(r"[^.\[\]]+", re.sub(r"\[\d+\]|\[\.\.\.\]", "", path)):
+        struct = next((k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, Struct)), None)
+        if struct is None:
+            return ""
+        kind = next(f.type for f in msgspec.structs.fields(struct) if f.encode_name == step)
+    options = [repr(option) for option in get_args(kind) if isinstance(option, str)]
+    nested = [repr(o) for inner in get_args(kind) for o in get_args(inner) if isinstance(o, str)]
+    return f"; allowed: {', '.join(options or nested)}" if options or nested else ""
+
+
+def _inconsistency(pipeline: Pipeline) -> str | None:
+    names = [feature.name for feature in pipeline.features]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    checks = [
+        (_NAME.fullmatch(pipeline.name) is None,
+         f"key 'pipeline.name': found '{pipeline.name}'; allowed: a lower-case letter, then letters, digits, _"),
+        (not names, "key 'features' is empty; at least one [[features]] table is needed"),
+        (bool(twice), f"key 'features': the name {', '.join(twice)} occurs twice; names must be distinct"),
+        (pipeline.pipeline.partitions < 1, "key 'pipeline.partitions': found less than 1; allowed: 1 or more"),
+        (pipeline.windows.size <= 0, "key 'windows.size': found 0; allowed: a positive duration"),
+        (not 1 <= pipeline.drift.scales <= 10, "key 'drift.scales': allowed: 1 to 10"),
+        (pipeline.drift.min_effect < 0, "key 'drift.min_effect': found less than 0; allowed: 0 or more"),
+        (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
+        (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
+    ]
+    for feature in pipeline.features:
+        checks.append((_wrong_default(feature),
+                       f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}"))
+        checks.append((feature.default is not None and not feature.optional,
+                       f"feature '{feature.name}' has a default but is not optional; add optional = true"))
+    return next((message for failed, message in checks if failed), None)
+
+
+def _wrong_default(feature: Feature) -> bool:
+    fits = {"number": float, "category": str, "boolean": bool}[feature.type]
+    value = feature.default
+    return value is not None and (isinstance(value, bool) != (fits is bool) or not isinstance(value, (fits, int)))

@@ -1,0 +1,74 @@
+"""The one table of topics: name, key, message, partitions, cleanup, retention, who writes and who reads."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.pipeline import Pipeline
+
+DAY_MS = 86_400_000
+FOREVER = -1
+MAX_RECORD_BYTES = 2 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One row of the table. `partitions` None: as many as the pipeline has; `retention_ms` -1: unlimited."""
+
+    name: str
+    key: str
+    message: str
+    partitions: int | None = 1
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = FOREVER
+    producer: str
+    consumers: tuple[str, ...]
+
+
+EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=7 * DAY_MS,
+               producer="producers", consumers=("score",))
+PREDICTIONS = Topic(name="predictions", key="entity", message="Prediction", partitions=None,
+                    retention_ms=30 * DAY_MS, producer="score", consumers=("record",))
+DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", retention_ms=30 * DAY_MS,
+                     producer="score", consumers=("record",))
+SCORE_STATE = Topic(name="score-state", key="partition", message="ScoreState", partitions=None, cleanup="compact",
+                    producer="score", consumers=("score",))
+WINDOW_COUNTS = Topic(name="window-counts", key="partition, window, profile", message="WindowCounts | Watermark",
+                      retention_ms=30 * DAY_MS, producer="score", consumers=("monitor",))
+LABELS = Topic(name="labels", key="entity", message="Label", partitions=None, retention_ms=30 * DAY_MS,
+               producer="producers", consumers=("labels",))
+LABELLED = Topic(name="labelled", key="event", message="LabelledEvent", producer="labels",
+                 consumers=("monitor", "trainer", "record"))
+DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=90 * DAY_MS,
+                    producer="monitor", consumers=("monitor", "record"))
+DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
+                     consumers=("trainer", "record"))
+TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message="TrainingDecision",
+                           producer="trainer", consumers=("record",))
+TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
+                      producer="trainer", consumers=("trainer",))
+# Never compacted: compaction keeps the last record of a key, not the accepted one.
+MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
+                      consumers=("score", "trainer", "record"))
+MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
+                        producer="trainer", consumers=("score", "monitor", "trainer"))
+
+TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, DRIFT_STATS,
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, MODEL_UPDATES, MODEL_ARTIFACTS)
+
+
+def topic_name(pipeline: str, topic: Topic) -> str:
+    """Full name of a pipeline's topic, such as `payments.events`."""
+    return f"{pipeline}.{topic.name}"
+
+
+def partition_count(pipeline: Pipeline, topic: Topic) -> int:
+    """Partitions the topic is created with."""
+    return topic.partitions or pipeline.pipeline.partitions
+
+
+def topic_settings(topic: Topic) -> dict[str, str]:
+    """Kafka's topic configuration."""
+    settings = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
+    if topic.cleanup == "delete":
+        settings["retention.ms"] = str(topic.retention_ms)
+    return settings

@@ -1,0 +1,92 @@
+"""When a window closes: final counts of all partitions come together in event-time order. A fold over `window-counts`."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.messages import PartitionWatermark, WindowCounts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedWindow:
+    """Counts of one window, summed over the partitions, under the newest profile that any of them counted with."""
+
+    start: int
+    profile: str
+    profile_epoch: int
+    rows: int
+    counts: NDArray[np.int64]
+    covered: dict[str, int]
+
+
+@dataclass(kw_only=True)
+class _Waiting:
+    rows: int = 0
+    counts: NDArray[np.int64] | None = None
+    profile: str = ""
+    covered: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class WindowLedger:
+    """Which windows wait for which partitions. The first record of a key counts; what comes after closing is late."""
+
+    partitions: int
+    size: int
+    late_records: int = 0
+    _watermarks: dict[int, int] = field(default_factory=dict)
+    _idle: set[int] = field(default_factory=set)
+    _waiting: dict[int, dict[int, _Waiting]] = field(default_factory=dict)
+    _seen: set[tuple[int, int, int]] = field(default_factory=set)
+    _closed_until: int | None = None
+    _profile_epoch: int = -1
+
+    def offer(self, record: WindowCounts | PartitionWatermark) -> list[ClosedWindow]:
+        """Fold one record in; returns the windows it closes, oldest first."""
+        if isinstance(record, WindowCounts):
+            self._add(record)
+            return []
+        if record.watermark is not None:
+            known = self._watermarks.get(record.partition, record.watermark)
+            self._watermarks[record.partition] = max(known, record.watermark)
+        (self._idle.add if record.idle else self._idle.discard)(record.partition)
+        return self._close()
+
+    def _add(self, record: WindowCounts) -> None:
+        window = record.window
+        key = (record.partition, window.start, window.profile_epoch)
+        if key in self._seen:
+            return
+        if self._closed_until is not None and window.start <= self._closed_until:
+            self.late_records += 1
+            return
+        self._seen.add(key)
+        waiting = self._waiting.setdefault(window.start, {}).setdefault(window.profile_epoch, _Waiting())
+        counts = np.array(window.counts, dtype=np.int64)
+        waiting.counts = counts if waiting.counts is None else waiting.counts + counts
+        waiting.rows += window.rows
+        waiting.profile = window.profile
+        waiting.covered[str(record.partition)] = record.covered
+
+    def _close(self) -> list[ClosedWindow]:
+        busy = set(range(self.partitions)) - self._idle
+        if not busy or not busy <= self._watermarks.keys():
+            return []
+        final = min(self._watermarks[p] for p in busy)
+        closed = []
+        for start in sorted(start for start in self._waiting if start + self.size <= final):
+            by_epoch = self._waiting.pop(start)
+            self._closed_until = start
+            self._seen = {key for key in self._seen if key[1] > start}
+            # A profile never comes back: windows that older models still counted say nothing about the newest one.
+            self._profile_epoch = max(self._profile_epoch, *by_epoch)
+            if self._profile_epoch in by_epoch:
+                closed.append(_closed(start, self._profile_epoch, by_epoch[self._profile_epoch]))
+        return closed
+
+
+def _closed(start: int, epoch: int, waiting: _Waiting) -> ClosedWindow:
+    assert waiting.counts is not None  # _add sets it
+    return ClosedWindow(start=start, profile=waiting.profile, profile_epoch=epoch, rows=waiting.rows,
+                        counts=waiting.counts, covered=waiting.covered)

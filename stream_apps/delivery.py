@@ -1,0 +1,159 @@
+"""Output to Kafka with one promise: `send` returns when Kafka has confirmed every record of that call.
+
+A call has a producer to itself until its last record is confirmed, so a failure can only belong to that call. Two
+idempotent producers take turns: one batch is built while the other is on its way.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException, Producer
+
+PRODUCERS = 2
+FLUSH_SECONDS = 0.5  # how often a call that waits for Kafka looks whether it should give up
+MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
+
+
+class DeliveryError(Exception):
+    """Records were not confirmed: some may be in Kafka. Not retriable here: end the process and read again."""
+
+
+class Record(NamedTuple):
+    """One record to write; without a partition, murmur2 of the key chooses. `timestamp` is in milliseconds."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] | None = None
+    timestamp: int | None = None
+
+
+class Delivery:
+    """Confirmed writes for several concurrent callers. Overlapping calls have no order between them."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        message_timeout: float = 120.0,
+        linger_ms: int = 2,
+        security: dict[str, str] | None = None,
+    ) -> None:
+        """Connect in the background.
+
+        Args:
+            bootstrap_servers: `host:port`, comma-separated.
+            message_timeout: Seconds until an unconfirmed record fails: longer than a broker outage to ride out.
+            linger_ms: Wait for a fuller batch; a flush, so every call's end, does not wait.
+            security: librdkafka's settings for SASL and TLS.
+        """
+        config: dict[str, Any] = {
+            **(security or {}),
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "linger.ms": linger_ms,
+            "batch.size": 900_000,
+            "message.timeout.ms": round(message_timeout * 1000),
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 1 << 20,
+            "delivery.report.only.error": True,
+        }
+        self._patience = message_timeout + MARGIN_SECONDS
+        self._closing = False
+        self._idle: asyncio.Queue[Producer] = asyncio.Queue()
+        for _ in range(PRODUCERS):
+            self._idle.put_nowait(Producer(config))
+        self._threads = ThreadPoolExecutor(PRODUCERS, thread_name_prefix="delivery")
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """Write `records` and return when all are confirmed.
+
+        Raises:
+            DeliveryError: At least one record was refused, timed out, or is unknown.
+        """
+        if self._closing:
+            raise DeliveryError("this delivery is closed")
+        if not records:
+            return
+        producer = await self._idle.get()
+        job = asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, producer, records)
+        # The producer stays taken until its thread is done, also when the caller is cancelled.
+        job.add_done_callback(lambda _: self._idle.put_nowait(producer))
+        await asyncio.shield(job)
+
+    async def close(self, patience: float = 1.0) -> None:
+        """Refuse new calls, wait `patience` seconds for those under way, fail the rest."""
+        producers = []
+        try:
+            async with asyncio.timeout(patience):
+                while len(producers) < PRODUCERS:
+                    producers.append(await self._idle.get())
+        except TimeoutError:
+            pass  # _closing, below, makes the calls that hold the other producers fail
+        self._closing = True
+        for producer in producers:
+            self._idle.put_nowait(producer)
+        self._threads.shutdown(wait=False)
+
+    def _deliver(self, producer: Producer, records: Sequence[Record]) -> None:
+        failures: list[str] = []
+        try:
+            for (topic, partition), group in _groups(records).items():
+                _enqueue(producer, topic, partition, group, failures)
+            left = self._flush(producer)
+        except (KafkaException, BufferError) as error:
+            failures.append(str(error))
+            left = len(producer)
+        if left:
+            # Nothing of this call may turn up in the next one's account.
+            producer.purge()
+            producer.flush(FLUSH_SECONDS)
+        if left or failures:
+            raise DeliveryError(f"{left} records unconfirmed, {len(failures)} failed; first: {failures[:1]}")
+
+    def _flush(self, producer: Producer) -> int:
+        deadline = time.monotonic() + self._patience
+        while left := producer.flush(FLUSH_SECONDS):
+            if self._closing or time.monotonic() > deadline:
+                return left
+        return 0
+
+
+def _groups(records: Sequence[Record]) -> dict[tuple[str, int | None], list[Record]]:
+    """Records by topic and partition, in order: a call of `produce_batch` has one of each.
+
+    It ignores a partition named in a message: the record would go elsewhere, and nobody would be told.
+    """
+    groups: dict[tuple[str, int | None], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.topic, record.partition), []).append(record)
+    return groups
+
+
+def _enqueue(
+    producer: Producer, topic: str, partition: int | None, records: list[Record], failures: list[str]
+) -> None:
+    where: dict[str, Any] = {} if partition is None else {"partition": partition}
+
+    def failed(error: Any, _message: Any) -> None:
+        failures.append(str(error))
+
+    if any(record.headers or record.timestamp is not None for record in records):
+        # produce_batch drops headers without a word, and refuses timestamps.
+        for record in records:
+            extra = {} if record.timestamp is None else {"timestamp": record.timestamp}
+            headers = list(record.headers or ())
+            producer.produce(topic, record.value, record.key, on_delivery=failed, headers=headers, **where, **extra)
+        return
+    messages: list[dict[str, Any]] = [{"key": record.key, "value": record.value} for record in records]
+    queued = producer.produce_batch(topic, messages, on_delivery=failed, **where)
+    if queued != len(messages):
+        # Records that could not be queued get no delivery report.
+        failures.extend(str(message["_error"]) for message in messages if "_error" in message)
+        failures.append(f"{len(messages) - queued} records were not queued")

@@ -1,0 +1,170 @@
+"""The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due.
+
+It keeps no state but Kafka's: on start it reads `window-counts` again from the beginning, and `drift-stats` for what it
+has already said. Run: python -m stream_apps.monitor
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import structlog
+from faust.types import TP
+from prometheus_client import Counter, Gauge
+
+from drift.profile import ReferenceProfile
+from schemas.codec import decode, encode
+from schemas.messages import DriftReport, Model, ModelAnnouncement, PartitionWatermark, WindowCounts
+from schemas.model_log import ModelLog
+from schemas.pipeline import Pipeline, load_pipeline
+from schemas.topics import (
+    DRIFT_ALERTS,
+    DRIFT_STATS,
+    LABELLED,
+    MODEL_ARTIFACTS,
+    MODEL_UPDATES,
+    WINDOW_COUNTS,
+    Topic,
+    topic_name,
+)
+from stream_apps.artifacts import ArtifactReader
+from stream_apps.closing import ClosedWindow, WindowLedger
+from stream_apps.delivery import Delivery, Record
+from stream_apps.drift_report import DriftJudge
+from stream_apps.settings import ServiceSettings, read_settings
+from stream_apps.telemetry import configure_logs, serve_metrics
+from stream_apps.topics import log_bounds, read_all
+from stream_apps.transport import StreamApp
+from stream_apps.worker import WorkerSettings, make_app, run
+
+log = structlog.get_logger()
+
+_decode_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
+
+
+class MonitorMetrics:
+    """What an operator sees of the monitor."""
+
+    def __init__(self) -> None:
+        self.windows = Counter("automl_stream_windows_closed_total", "Windows with a drift report")
+        self.alerts = Counter("automl_stream_drift_alerts_total", "Windows with an alert")
+        self.late = Gauge("automl_stream_late_window_counts", "Final counts that came after their window had closed")
+        self.effect = Gauge("automl_stream_drift_effect", "Effect of the newest window", ["feature"])
+
+
+class Monitor:
+    """Closes windows in event-time order and judges them."""
+
+    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, app: StreamApp, delivery: Delivery) -> None:
+        self._pipeline = pipeline
+        self._bootstrap_servers = bootstrap_servers
+        self._app = app
+        self._delivery = delivery
+        self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
+        self.metrics = MonitorMetrics()
+        self._start_again()
+
+    def _start_again(self) -> None:
+        windows = self._pipeline.windows
+        self._ledger = WindowLedger(partitions=self._pipeline.pipeline.partitions, size=windows.size)
+        self._said: set[tuple[int, str]] = set()
+        self._judge: DriftJudge | None = None
+        self._judging = -1
+
+    async def assigned(self) -> None:
+        """Read again from the beginning, but say nothing twice."""
+        tp = TP(self._topic(WINDOW_COUNTS), 0)
+        if tp not in self._app.consumer.assignment():
+            return
+        self._start_again()
+        for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
+            report = decode(value, DriftReport)
+            self._said.add((report.window_start, report.profile))
+        self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
+        log.info("window counts are read from the beginning", windows_reported=len(self._said))
+
+    async def watch(self, stream: Any) -> None:
+        """Fold chunk after chunk; a chunk is complete when everything said about it is delivered."""
+        events: AsyncIterator[Any] = stream.noack().events()
+        async for event in events:
+            if not self._app.consumer.current(event.message):
+                continue
+            for record in event.value:
+                for window in self._ledger.offer(_decode_counts(record.value)):
+                    await self._close(window)
+            self.metrics.late.set(self._ledger.late_records)
+            self._app.consumer.complete(event.message)
+
+    async def _close(self, window: ClosedWindow) -> None:
+        judge = await self._judge_of(window)
+        if (window.start, window.profile) in self._said:
+            judge.remember(window)
+            return
+        report, verdict = judge.judge(window)
+        if verdict.alarm:
+            _, labelled = await log_bounds(self._topic(LABELLED), self._bootstrap_servers)
+            alert = judge.alert(report, verdict, await self._serving(), labelled)
+            log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)
+            # Before the report: a crash between the two says the alert again, under the same id, and loses nothing.
+            await self._send(DRIFT_ALERTS, alert.alert_id, encode(alert))
+            self.metrics.alerts.inc()
+        await self._send(DRIFT_STATS, str(window.start), encode(report))
+        self.metrics.windows.inc()
+        for feature in report.features[:50]:
+            self.metrics.effect.labels(feature.name).set(feature.effect)
+
+    async def _judge_of(self, window: ClosedWindow) -> DriftJudge:
+        """The judge of the window's profile; a new profile starts with an empty history."""
+        if self._judge is None or self._judging != window.profile_epoch:
+            accepted = (await self._models()).find(window.profile_epoch)
+            assert accepted is not None  # the scorer counted under it, so it was accepted
+            profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
+            self._judge, self._judging = DriftJudge(pipeline=self._pipeline, profile=profile), window.profile_epoch
+        return self._judge
+
+    async def _models(self) -> ModelLog:
+        models = ModelLog()
+        for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._bootstrap_servers):
+            models.offer(epoch, decode(value, ModelAnnouncement))
+        return models
+
+    async def _serving(self) -> Model:
+        current = (await self._models()).current
+        assert current is not None  # there are counts, so something scored
+        announcement = current.announcement
+        return Model(version=announcement.version, digest=announcement.model.digest, epoch=current.epoch)
+
+    async def _send(self, topic: Topic, key: str, value: bytes) -> None:
+        await self._delivery.send([Record(self._topic(topic), 0, key.encode(), value)])
+
+    def _topic(self, topic: Topic) -> str:
+        return topic_name(self._pipeline.name, topic)
+
+
+def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
+    """Wire the service."""
+    app = make_app(f"{pipeline.name}-monitor", WorkerSettings(
+        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.monitor",
+        instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
+    monitor = Monitor(pipeline, settings.bootstrap_servers, app, Delivery(settings.bootstrap_servers))
+    app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
+
+    async def on_assigned(*_: object, **__: object) -> None:
+        await monitor.assigned()
+
+    app.on_rebalance_complete.connect(on_assigned, weak=False)
+    return app
+
+
+def main() -> None:
+    """Run the service of this process's environment."""
+    settings = read_settings()
+    pipeline = load_pipeline(settings.pipeline)
+    configure_logs(service="monitor", pipeline=pipeline.name)
+    app = build(settings, pipeline)
+    serve_metrics(settings.metrics_port, lambda: {"ok": True})
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

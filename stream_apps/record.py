@@ -1,0 +1,158 @@
+"""The record service: predictions and everything that was decided, copied to PostgreSQL.
+
+Run: python -m stream_apps.record
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+import structlog
+from prometheus_client import Counter
+from psycopg import sql
+
+from schemas.codec import decode
+from schemas.messages import Prediction
+from schemas.pipeline import Pipeline, load_pipeline
+from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from stream_apps.settings import MissingSetting, ServiceSettings, read_settings
+from stream_apps.storage import Storage
+from stream_apps.telemetry import configure_logs, serve_metrics
+from stream_apps.transport import StreamApp
+from stream_apps.worker import WorkerSettings, make_app, run
+
+log = structlog.get_logger()
+Connection = psycopg.AsyncConnection[tuple[object, ...]]
+
+_COLUMNS = ("source", "source_day", "partition", "position", "event_id", "entity", "ts", "pipeline_digest",
+            "model_version", "model_digest", "model_epoch", "prediction", "score", "probabilities", "features",
+            "scored_at")
+_json = msgspec.json.Encoder().encode
+
+
+class Recorder:
+    """Writes chunks; a chunk is complete when PostgreSQL has committed it."""
+
+    def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp) -> None:
+        self._predictions = topic_name(pipeline.name, PREDICTIONS)
+        self._storage = storage
+        self._app = app
+        self._days: set[str] = set()
+        self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
+        self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
+
+    async def record(self, stream: Any) -> None:
+        """Write chunk after chunk."""
+        events: AsyncIterator[Any] = stream.noack().events()
+        async for event in events:
+            message = event.message
+            if message.topic == self._predictions:
+                await self._store_predictions(message, event.value)
+            else:
+                await self._store_messages(message, event.value)
+            self.rows.labels(message.topic).inc(len(event.value))
+            self._app.consumer.complete(message)
+
+    async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:
+        try:
+            await self._storage.run(lambda c: self._copy(c, [_row(r) for r in records]))
+        except (psycopg.DataError, ValueError):
+            # Some row cannot be stored: each by itself, so that it costs only itself.
+            for record in records:
+                await self._store_one(message, record)
+
+    async def _store_one(self, message: Any, record: Any) -> None:
+        try:
+            await self._storage.run(lambda c: self._copy(c, [_row(record)]))
+        except (psycopg.DataError, ValueError) as error:
+            reason = str(error)
+            log.error("prediction refused", partition=message.partition, offset=record.offset, reason=reason)
+            self.refused.inc()
+            await self._storage.run(lambda c: self._refuse(c, message, record, reason))
+
+    async def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Upsert: COPY into a temporary table, then one statement; the highest epoch wins."""
+        await self._create_days(connection, {row[1] for row in rows})
+        schema, columns = self._storage.schema, sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+        await connection.execute(sql.SQL(
+            "create temporary table if not exists stage (like {}.predictions) on commit delete rows").format(schema))
+        async with connection.cursor() as cursor:
+            async with cursor.copy(sql.SQL("copy stage ({}) from stdin").format(columns)) as copy:
+                for row in rows:
+                    await copy.write_row(row)
+            updates = sql.SQL(", ").join(
+                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in _COLUMNS[2:])
+            await cursor.execute(sql.SQL(
+                "insert into {schema}.predictions as kept ({columns}) "
+                "select distinct on (source_day, source) {columns} from stage "
+                "order by source_day, source, model_epoch desc "
+                "on conflict (source_day, source) do update set {updates} "
+                "where excluded.model_epoch > kept.model_epoch"
+            ).format(schema=schema, columns=columns, updates=updates))
+
+    async def _create_days(self, connection: Connection, days: set[str]) -> None:
+        for day in days - self._days:
+            await connection.execute(sql.SQL(
+                "create table if not exists {}.{} partition of {}.predictions "
+                "for values from ({}) to (({}::date + 1)::text::date)").format(
+                self._storage.schema, sql.Identifier(f"predictions_{day}"), self._storage.schema,
+                sql.Literal(day), sql.Literal(day)))
+        self._days |= days
+
+    async def _refuse(self, connection: Connection, message: Any, record: Any, reason: str) -> None:
+        await connection.execute(
+            sql.SQL("insert into {}.refused values (%s, %s, %s, %s, %s) on conflict do nothing").format(
+                self._storage.schema),
+            (message.topic, message.partition, record.offset, reason, record.value))
+
+    async def _store_messages(self, message: Any, records: Sequence[Any]) -> None:
+        rows = [(message.topic, message.partition, r.offset, r.timestamp, r.key, r.value) for r in records]
+        await self._storage.run(lambda c: self._insert(c, rows))
+
+    async def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                sql.SQL("insert into {}.messages values (%s, %s, %s, %s, %s, %s) on conflict do nothing").format(
+                    self._storage.schema), rows)
+
+
+def _row(record: Any) -> tuple[Any, ...]:
+    p = decode(record.value, Prediction)
+    _, partition, position = p.source.rsplit("-", 2)
+    probabilities = None if p.probabilities is None else _json(p.probabilities).decode()
+    return (p.source, p.source_day, int(partition), int(position), p.event_id, p.entity, p.ts, p.pipeline_digest,
+            p.model.version, p.model.digest, p.model.epoch, str(p.prediction), p.score, probabilities,
+            _json(p.features).decode(), p.scored_at)
+
+
+def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage]:
+    """Wire the service.
+
+    Raises:
+        MissingSetting: without DATABASE_URL.
+    """
+    if settings.database_url is None:
+        raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
+    app = make_app(f"{pipeline.name}-record", WorkerSettings(
+        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.record",
+        instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
+    storage = Storage(settings.database_url, pipeline.name)
+    recorder = Recorder(pipeline, storage, app)
+    topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
+    app.agent(app.chunks(*topics), name="record")(recorder.record)
+    return app, storage
+
+
+def main() -> None:
+    """Run the service of this process's environment."""
+    settings = read_settings()
+    pipeline = load_pipeline(settings.pipeline)
+    configure_logs(service="record", pipeline=pipeline.name)
+    app, storage = build(settings, pipeline)
+    serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""The score service: chunks of `events` in; predictions, dead letters, window counts and checkpoints out.
+
+Run: python -m stream_apps.score
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import structlog
+from faust.types import TP
+from prometheus_client import Counter, Gauge, Histogram
+
+from schemas.codec import encode
+from schemas.messages import DeadLetter, ScoreState
+from schemas.pipeline import Pipeline, load_pipeline
+from schemas.topics import DEAD_LETTERS, EVENTS, PREDICTIONS, SCORE_STATE, Topic, topic_name
+from stream_apps.checkpoints import load_checkpoints
+from stream_apps.delivery import Delivery, Record
+from stream_apps.model_follower import ModelFollower
+from stream_apps.model_slot import LoadedModel
+from stream_apps.partition import ScoredPartition
+from stream_apps.scoring import ScoredChunk, Scorer
+from stream_apps.settings import ServiceSettings, read_settings
+from stream_apps.telemetry import configure_logs, serve_metrics
+from stream_apps.topics import topic_id
+from stream_apps.transport import StreamApp
+from stream_apps.windows import WindowSettings
+from stream_apps.worker import WorkerSettings, die, make_app, run
+
+CHECKPOINT_SECONDS = 0.2
+TURN_SECONDS = 0.02
+MAX_WAITING = 64  # chunks that wait for a checkpoint
+MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
+
+log = structlog.get_logger()
+
+
+class ScoreMetrics:
+    """What an operator sees of a score worker."""
+
+    def __init__(self) -> None:
+        self.scored = Counter("automl_stream_events_scored_total", "Events with a prediction")
+        self.dead = Counter("automl_stream_dead_letters_total", "Records that could not be scored")
+        self.late = Gauge("automl_stream_late_rows", "Rows behind their partition's watermark", ["partition"])
+        self.epoch = Gauge("automl_stream_model_epoch", "Epoch of the model that scores", ["partition"])
+        self.seconds = Histogram("automl_stream_chunk_seconds", "Decoding, scoring, counting and encoding of a chunk")
+
+
+class ScoreAgent:
+    """Scores the partitions that this worker owns."""
+
+    def __init__(self, pipeline: Pipeline, settings: ServiceSettings, app: StreamApp, delivery: Delivery) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._app = app
+        self._delivery = delivery
+        self._events = topic_name(pipeline.name, EVENTS)
+        self._scorer = Scorer(pipeline, topic_id(self._events, settings.bootstrap_servers))
+        self._windows = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
+        self._partitions: dict[int, ScoredPartition] = {}
+        self._caught_up_since: dict[int, float] = {}
+        self._room = asyncio.Semaphore(MAX_UNDELIVERED)
+        self.follower = ModelFollower(pipeline, settings.bootstrap_servers)
+        self.metrics = ScoreMetrics()
+
+    # The way of a chunk
+
+    async def score(self, stream: Any) -> None:
+        """Score chunk after chunk; any failure ends the process and the rows are read again."""
+        events: AsyncIterator[Any] = stream.noack().events()
+        async for event in events:
+            message = event.message
+            partition = self._partitions.get(message.partition)
+            if partition is None or not self._app.consumer.current(message):
+                continue
+            await self.follower.ready.wait()
+            async with partition.scoring:
+                await self._score_chunk(partition, message, event.value)
+
+    async def _score_chunk(self, partition: ScoredPartition, message: Any, records: Sequence[Any]) -> None:
+        model = self._model()
+        if partition.covered == 0:
+            partition.covered = message.first
+        if partition.epoch != model.model.epoch:
+            await self._swap(partition, model)
+        started = time.perf_counter()
+        chunk = await asyncio.get_running_loop().run_in_executor(
+            None, self._scorer.run, records, partition.partition, model, time.time_ns() // 1_000_000)
+        self.metrics.seconds.observe(time.perf_counter() - started)
+        if not self._app.consumer.current(message):
+            return  # revoked meanwhile: the next owner reads these rows again
+        final = partition.windows.add(chunk.rows, model.layout)
+        await self._room.acquire()
+        delivery = asyncio.ensure_future(self._deliver(partition.partition, chunk))
+        partition.add(message, message.end, final, delivery)
+        self._count(partition, chunk)
+        while partition.waiting >= MAX_WAITING:
+            await partition.checkpoint()
+
+    def _model(self) -> LoadedModel:
+        assert self.follower.current is not None  # `ready` was awaited
+        return self.follower.current
+
+    async def _swap(self, partition: ScoredPartition, model: LoadedModel) -> None:
+        """Rows from here on belong to `model`: true once the checkpoint that says so is delivered."""
+        await partition.checkpoint(epoch=model.model.epoch)
+        self.metrics.epoch.labels(partition.partition).set(model.model.epoch)
+        log.info("model swapped", partition=partition.partition, offset=partition.covered,
+                 epoch=model.model.epoch, version=model.model.version)
+
+    async def _deliver(self, partition: int, chunk: ScoredChunk) -> None:
+        try:
+            await self._send(PREDICTIONS, partition, chunk.predictions)
+            if chunk.dead_letters:
+                await self._send(DEAD_LETTERS, 0, chunk.dead_letters)
+        finally:
+            self._room.release()
+
+    async def _send(self, topic: Topic, partition: int, records: Sequence[tuple[bytes | None, bytes]]) -> None:
+        name = topic_name(self._pipeline.name, topic)
+        await self._delivery.send([Record(name, partition, k, v) for k, v in records])
+
+    def _count(self, partition: ScoredPartition, chunk: ScoredChunk) -> None:
+        self.metrics.scored.inc(len(chunk.predictions))
+        self.metrics.dead.inc(len(chunk.dead_letters))
+        self.metrics.late.labels(partition.partition).set(partition.windows.late_rows)
+
+    # Checkpoints, swaps of idle partitions, idleness
+
+    async def checkpoints(self) -> None:
+        """Checkpoint five times a second, at once on a revoke or when a new model waits."""
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(TURN_SECONDS)
+            now = time.monotonic()
+            due = now - last >= CHECKPOINT_SECONDS or self._app.consumer.draining
+            last = now if due else last
+            try:
+                await asyncio.gather(*(self._tend(p, due, now) for p in list(self._partitions.values())))
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await die(self._app, error)
+                raise
+
+    async def _tend(self, partition: ScoredPartition, due: bool, now: float) -> None:
+        model = self.follower.current
+        if model is not None and partition.epoch != model.model.epoch and not partition.scoring.locked():
+            async with partition.scoring:
+                await self._swap(partition, model)
+        elif due and (partition.waiting or self._became_idle(partition, now)):
+            await partition.checkpoint()
+
+    def _became_idle(self, partition: ScoredPartition, now: float) -> bool:
+        """Whether the partition is now known to be idle: everything covered for `idle_after`, and nobody pausing."""
+        tp = TP(self._events, partition.partition)
+        if partition.idle or partition.windows.paused or not self._app.consumer.caught_up(tp):
+            self._caught_up_since.pop(partition.partition, None)
+            return False
+        since = self._caught_up_since.setdefault(partition.partition, now)
+        partition.idle = (now - since) * 1_000 >= self._pipeline.windows.idle_after
+        return partition.idle
+
+    # Assignments
+
+    async def assigned(self) -> None:
+        """Load the checkpoints of the partitions that are now ours; reading resumes at their covered offsets."""
+        mine = sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._events)
+        states = await load_checkpoints(topic_name(self._pipeline.name, SCORE_STATE), mine,
+                                        self._settings.bootstrap_servers)
+        self._partitions = {p: self._restore(p, states.get(p)) for p in mine}
+        for p, state in states.items():
+            self._app.consumer.resume_at[TP(self._events, p)] = state.covered
+        log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
+
+    def _restore(self, partition: int, state: ScoreState | None) -> ScoredPartition:
+        return ScoredPartition.restore(partition, state, self._windows, self._send, self._app.consumer.complete)
+
+    def revoked(self) -> None:
+        """Forget the partitions: their checkpoints are elsewhere's business now."""
+        self._partitions = {}
+        self._caught_up_since.clear()
+
+    async def expired(self, tp: TP, wanted: int, first: int) -> None:
+        """Retention removed rows before they were scored: one dead letter names the range."""
+        source = self._scorer.source(tp.partition, wanted)
+        letter = DeadLetter(source=source, reason="expired", raw=None, record_ts=-1, last_offset=first - 1,
+                            detail=f"retention removed offsets {wanted} to {first - 1} before they were scored")
+        log.error("events expired before they were scored", partition=tp.partition, first=wanted, last=first - 1)
+        await self._send(DEAD_LETTERS, 0, [(source.encode(), encode(letter))])
+
+    def health(self) -> dict[str, object]:
+        """Ready once there is a model; which partitions are covered how far."""
+        model = self.follower.current
+        return {"ok": model is not None, "epoch": model.model.epoch if model else None,
+                "covered": {str(p): s.covered for p, s in dict(self._partitions).items()}}
+
+
+def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
+    """Wire the service: the only place where Kafka meets the scoring step."""
+    pipeline = load_pipeline(settings.pipeline)
+    expired: list[Callable[[TP, int, int], Any]] = []
+
+    async def on_expired(tp: TP, wanted: int, first: int) -> None:
+        await expired[0](tp, wanted, first)
+
+    app = make_app(f"{pipeline.name}-score-{settings.instance}", WorkerSettings(
+        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.score",
+        instance_id=f"{pipeline.name}-score-{settings.instance}", session_timeout=6.0), on_expired)
+    agent = ScoreAgent(pipeline, settings, app, Delivery(settings.bootstrap_servers))
+    expired.append(agent.expired)
+    app.agent(app.chunks(topic_name(pipeline.name, EVENTS)), name="score")(agent.score)
+
+    @app.task
+    async def follow(app: StreamApp) -> None:
+        try:
+            await agent.follower.run(lambda model: log.info("model ready", epoch=model.model.epoch))
+        except Exception as error:
+            await die(app, error)
+            raise
+
+    app.task(agent.checkpoints)
+
+    async def on_assigned(*_: object, **__: object) -> None:
+        await agent.assigned()
+
+    def on_revoked(*_: object, **__: object) -> None:
+        agent.revoked()
+
+    app.on_rebalance_complete.connect(on_assigned, weak=False)
+    app.on_partitions_revoked.connect(on_revoked, weak=False)
+    return app, agent
+
+
+def main() -> None:
+    """Run the service of this process's environment."""
+    settings = read_settings()
+    pipeline = load_pipeline(settings.pipeline)
+    configure_logs(service="score", pipeline=pipeline.name, instance=settings.instance)
+    app, agent = build(settings)
+    serve_metrics(settings.metrics_port, agent.health)
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

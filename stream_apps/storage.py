@@ -1,0 +1,68 @@
+"""PostgreSQL as the services use it: one connection that comes back, and the tables of a pipeline."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import TypeVar
+
+import psycopg
+import structlog
+from psycopg import sql
+
+log = structlog.get_logger()
+
+ResultT = TypeVar("ResultT")
+Work = Callable[["psycopg.AsyncConnection[tuple[object, ...]]"], Awaitable[ResultT]]
+
+RETRY_SECONDS = 1.0
+
+
+class Storage:
+    """Runs work in transactions; while PostgreSQL is away the work waits, and Kafka keeps what it would have stored."""
+
+    def __init__(self, url: str, pipeline: str) -> None:
+        self._url = url
+        self.schema = sql.Identifier(pipeline)
+        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._lock = asyncio.Lock()
+        self.available = False
+
+    async def run(self, work: Work[ResultT]) -> ResultT:
+        """Result of `work` in one committed transaction, tried again for as long as PostgreSQL cannot be reached.
+
+        Raises:
+            psycopg.DataError: and the like, where the statement itself is refused: trying again cannot help.
+        """
+        async with self._lock:
+            while True:
+                try:
+                    connection = await self._connect()
+                    async with connection.transaction():
+                        result = await work(connection)
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    if self.available:
+                        log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])
+                    self.available = False
+                    await self._drop()
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    self.available = True
+                    return result
+
+    async def _connect(self) -> "psycopg.AsyncConnection[tuple[object, ...]]":
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
+            await self._create_tables(self._connection)
+        return self._connection
+
+    async def _create_tables(self, connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> None:
+        script = resources.files("stream_apps").joinpath("sql/schema.sql").read_text("utf-8")
+        async with connection.transaction():
+            # Two services may start at once, and `if not exists` alone can collide.
+            await connection.execute("select pg_advisory_xact_lock(hashtext('automl-stream schema'))")
+            await connection.execute(sql.SQL(script).format(schema=self.schema))
+
+    async def _drop(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None

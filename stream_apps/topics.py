@@ -1,0 +1,51 @@
+"""What a service asks of Kafka about its topics, beside the stream it follows."""
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import TopicCollection
+from confluent_kafka.admin import AdminClient
+
+
+class MissingTopic(Exception):
+    """A topic of the pipeline does not exist. Not retriable: create the topics first."""
+
+
+def topic_id(topic: str, bootstrap_servers: str) -> str:
+    """Kafka's own id of a topic: it changes when the topic is created anew, as the meaning of its offsets does.
+
+    Raises:
+        MissingTopic: when there is no such topic.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    future = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic]
+    try:
+        return str(future.result().topic_id)
+    except Exception as error:
+        raise MissingTopic(f"topic {topic} cannot be described ({error}); `automl-stream up` creates it") from error
+
+
+async def log_bounds(topic: str, bootstrap_servers: str) -> tuple[int, int]:
+    """First offset and end (exclusive) of a one-partition topic."""
+    partition = TopicPartition(topic, 0)
+    async with _reader(bootstrap_servers) as consumer:
+        first = (await consumer.beginning_offsets([partition]))[partition]
+        return first, (await consumer.end_offsets([partition]))[partition]
+
+
+async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes]]:
+    """(offset, value) of every record of a one-partition topic, oldest first."""
+    partition = TopicPartition(topic, 0)
+    found: list[tuple[int, bytes]] = []
+    async with _reader(bootstrap_servers) as consumer:
+        first = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        consumer.assign([partition])
+        # Not seek_to_beginning: aiokafka's own reset, to the end, may answer after it.
+        consumer.seek(partition, first)
+        while await consumer.position(partition) < end:
+            batches = await consumer.getmany(partition, timeout_ms=1_000)
+            found += [(record.offset, record.value) for record in batches.get(partition, [])]
+    return found
+
+
+def _reader(bootstrap_servers: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False, fetch_max_wait_ms=50)

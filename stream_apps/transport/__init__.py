@@ -1,0 +1,29 @@
+"""Micro-batch transport: an agent gets one Faust event per fetched chunk of one partition.
+
+Read in the order of the flow: `fetch` (aiokafka's thread), `start` (where a partition resumes), `chunk` (rows to
+messages), `prefix` (what may be committed), `consumer` (the rules), `driver` (the Faust application that uses them).
+
+    @app.agent(app.chunks("events"))
+    async def score(stream):
+        async for event in stream.noack().events():
+            rows = event.value                      # list of Row, one partition, in offset order
+            ...                                     # deliver every output
+            app.consumer.complete(event.message)    # the only thing that lets an offset be committed
+"""
+
+from stream_apps.transport.chunk import ChunkMessage, Row
+from stream_apps.transport.consumer import Consumer
+from stream_apps.transport.driver import Chunking, StreamApp
+from stream_apps.transport.start import ExpiredHook, ExpiredOffsetsError, ShortLogError, TransportError
+
+__all__ = [
+    "ChunkMessage",
+    "Chunking",
+    "Consumer",
+    "ExpiredHook",
+    "ExpiredOffsetsError",
+    "Row",
+    "ShortLogError",
+    "StreamApp",
+    "TransportError",
+]

@@ -1,0 +1,233 @@
+"""The rules of the transport: what is handed out, what is committed, and what happens around a rebalance.
+
+1. Completion is the agent's own word, `complete`; Faust's acks are ignored: it acknowledges what it skips.
+2. Fetched rows are never just dropped: they are dropped and their partitions rewound.
+3. Each assignment is an epoch; chunks of an earlier one are not `current`.
+4. On revoke and stop: drain what the agents hold, commit, let go.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
+from stream_apps.transport.fetch import FetchThread, Reached
+from stream_apps.transport.prefix import Prefix
+from stream_apps.transport.start import start_offset
+
+FETCH_TIMEOUT = 1.0  # seconds a turn waits for rows; stop and the log's end are looked at as often
+DRAIN_POLL = 0.05  # seconds; a message that the agent let go without completing it tells nobody
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with commits by completed prefix. All methods belong to the application's event loop."""
+
+    _thread: FetchThread
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Faust creates it, through the transport."""
+        self.resume_at: dict[TP, int] = {}
+        """Offsets from checkpoints: they win over the group's commit. Fill it in `app.on_rebalance_complete`."""
+        self.draining = False
+        """True while a revoke or a stop waits for chunks: take a checkpoint and complete what it covers."""
+        self._epoch = 0
+        self._prefixes: dict[TP, Prefix] = {}
+        self._sent: dict[TP, int] = {}
+        self._reached: Mapping[TP, Reached] = {}
+        self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
+        self._positioned = False  # ... and they are set: rows may flow
+        self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
+        self._room = asyncio.Event()
+        self._completed = asyncio.Event()
+        super().__init__(*args, **options)
+
+    def _new_consumer_thread(self) -> FetchThread:
+        thread = FetchThread(self, loop=self.loop, beacon=self.beacon)
+        thread.fetch_wait_ms = self.app.chunking.fetch_wait_ms
+        return thread
+
+    # Completion and commits
+
+    def complete(self, message: ChunkMessage) -> None:
+        """Say that every output of the chunk is delivered. Has no effect on chunks of an earlier assignment."""
+        message.prefix.complete(message.slot)
+        self.ack(message)
+
+    def current(self, message: ChunkMessage) -> bool:
+        """Whether the chunk belongs to this assignment: if not, touch no state with it."""
+        return message.epoch == self._epoch
+
+    def ack(self, message: Any) -> bool:
+        """Faust's word, not a completion: it acks chunks it skips, even under `noack()`."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        self._completed.set()
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> list[TP]:
+        return [tp for tp in self._prefixes if topics is None or tp in topics or tp.topic in topics]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._prefixes[tp].end  # stock: commits past the gap that a failed event leaves
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return offset != self._sent.get(tp)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        epoch = self._epoch
+        accepted = await super()._commit(offsets)
+        if accepted and epoch == self._epoch:
+            self._sent.update(offsets)
+        return accepted
+
+    # What the owner may know
+
+    def high_water(self, tp: TP) -> int | None:
+        """Offset after the partition's last committed row, at most about a second old; None before the first fetch."""
+        reached = self._reached.get(tp)
+        return None if reached is None else reached.end
+
+    def caught_up(self, tp: TP) -> bool:
+        """Whether every row below the high water mark is complete (transaction markers at the end do not count)."""
+        reached = self._reached.get(tp)
+        prefix = self._prefixes.get(tp)
+        return reached is not None and reached.position >= reached.end and (prefix is None or not prefix.pending)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: stock warns of 'slow' partitions by acks and sensors that this transport does not feed."""
+
+    # Revoke, stop, and positions
+
+    async def wait_empty(self) -> None:
+        """Drain what the agents hold, commit, let go. Stock may wait for ever, and collects garbage at every turn."""
+        deadline = self.loop.time() + self.app.chunking.drain_seconds
+        self.draining = True
+        try:
+            while self._unacked_messages and not self.should_stop and self.loop.time() < deadline:
+                self._completed.clear()
+                await _wait(self._completed, DRAIN_POLL)
+            while await self.maybe_wait_for_commit_to_finish():
+                pass  # commit() does nothing while another runs, and that one may not know the last completions
+            await self.commit_and_end_transactions()
+        finally:
+            self.draining = False
+            self._let_go()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Drain and tell the application, then forget the assignment."""
+        self._assigned.clear()
+        await super().on_partitions_revoked(revoked)
+        self._let_go()
+        self.resume_at.clear()
+
+    def _let_go(self) -> None:
+        self._epoch += 1
+        self._positioned = False
+        self._prefixes.clear()
+        self._sent.clear()
+        self._reached = {}
+
+    async def perform_seek(self) -> None:
+        """Set positions; Faust asks for it when an assignment is complete and the application has loaded its state."""
+        self._assigned.set()
+        await self._set_positions()
+
+    async def _set_positions(self) -> None:
+        # Stock leaves partitions without a commit where they are: rows dropped around a rebalance are then skipped
+        # for good. Here every position is explicit, and the reset policy of aiokafka is 'none': it decides nothing.
+        self._let_go()
+        epoch, self._dropped = self._epoch, False
+        starts = await self._starts({tp: self.resume_at.get(tp) for tp in self.assignment()})
+        if epoch == self._epoch and starts:
+            self._read_offset.update(starts)
+            await self._thread.seek_all(starts)
+        self._positioned = epoch == self._epoch and not self._dropped
+
+    async def _starts(self, wanted: Mapping[TP, int | None]) -> dict[TP, int]:
+        starts = {}
+        bounds = await self._thread.bounds(wanted) if wanted else {}
+        for tp, known in bounds.items():
+            resume = wanted[tp] if wanted[tp] is not None else known.committed
+            starts[tp] = await start_offset(tp, resume, known, self.app.on_expired)
+            if resume is not None and resume < known.first:
+                self.resume_at[tp] = known.first  # told once: a rewind of this assignment need not tell it again
+        return starts
+
+    # Flow
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Fetch the partition again: its agent's queue has room."""
+        super().on_buffer_drop(tp)
+        self._room.set()
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self._turn()
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.app.should_stop:
+                raise
+
+    async def _turn(self) -> None:
+        if not self._assigned.is_set():
+            await _wait(self._assigned, FETCH_TIMEOUT)
+        elif self.flow_active and not self._positioned:
+            await self._set_positions()
+        elif self.flow_active and self._buffered_partitions and not self._active_partitions:
+            self._room.clear()
+            await _wait(self._room, 0.2)  # stock sleeps a flat second when every queue is full
+        else:
+            await self._fetch(self._epoch)
+
+    async def _fetch(self, epoch: int) -> None:
+        try:
+            records, _ = await self._wait_next_records(FETCH_TIMEOUT)
+        except OffsetOutOfRangeError as error:
+            await self._skip_expired({ensure_TP(tp) for tp in error.args[0]}, epoch)
+            return
+        except NoOffsetForPartitionError:
+            self._drop()  # aiokafka looked for a position before it was given one
+            return
+        reached = self._thread.reached
+        for tp, rows in (records or {}).items():
+            await self._hand_out(ensure_TP(tp), rows, epoch)
+        if self._flows(epoch):
+            self._reached = reached
+
+    async def _hand_out(self, tp: TP, rows: Sequence[Row], epoch: int) -> None:
+        for part in split(rows, self._read_offset[tp], self.app.chunking.rows):
+            # A fetch that was under way may return before or after the seek of a rebalance.
+            if not self._flows(epoch):
+                self._drop()
+                return
+            prefix = self._prefixes.setdefault(tp, Prefix())
+            message = chunk_message(tp, part, self.app.consumer_generation_id, epoch, prefix)
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            if epoch == self._epoch:
+                self._read_offset[tp] = message.end
+
+    async def _skip_expired(self, tps: Iterable[TP], epoch: int) -> None:
+        # Retention overtook a partition that is being read.
+        starts = await self._starts({tp: self._read_offset[tp] for tp in tps if self._flows(epoch)})
+        if starts and self._flows(epoch):
+            self._read_offset.update(starts)
+            await self._thread.seek_all(starts)
+
+    def _flows(self, epoch: int) -> bool:
+        return self.flow_active and self._positioned and epoch == self._epoch
+
+    def _drop(self) -> None:
+        self._dropped = True
+        self._positioned = False
+
+
+async def _wait(event: asyncio.Event, timeout: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout)
+    except TimeoutError:
+        return

@@ -1,0 +1,99 @@
+"""Fetching: Faust's aiokafka thread, asked for raw rows, committed rows only, and explicit positions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
+from faust.types import TP
+
+from stream_apps.transport.start import Bounds
+
+_stock_consumer_record = PartitionRecords._consumer_record
+
+
+def _raw(value: bytes) -> bytes:
+    """Mark a consumer whose rows are wanted as the parser yields them."""
+    return value
+
+
+def _consumer_record(self: Any, tp: TopicPartition, record: Any) -> Any:
+    return record if self._value_deserializer is _raw else _stock_consumer_record(self, tp, record)
+
+
+def install_raw_rows() -> None:
+    """Let consumers marked with `_raw` skip aiokafka's ConsumerRecord: a dataclass a row is 1.3 of 5.6 µs.
+
+    Other aiokafka consumers of the process keep the stock behaviour.
+    """
+    PartitionRecords._consumer_record = _consumer_record  # type: ignore[method-assign]
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a partition was fetched: next offset to fetch, and the log's end as of the last answer."""
+
+    position: int
+    end: int
+
+
+class FetchThread(AIOKafkaConsumerThread):
+    """aiokafka's consumer in a thread and event loop of its own."""
+
+    fetch_wait_ms: int
+    reached: Mapping[TP, Reached] = {}
+    """Per assigned partition, as of the moment the last fetched rows were taken out."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust hard-codes 1,500 ms: idle partitions then hold up busy ones of the same broker.
+        consumer._fetch_max_wait_ms = self.fetch_wait_ms
+        # Faust reads uncommitted rows unless it runs its own transactions; an aborted row must never be scored.
+        consumer._isolation_level = "read_committed"
+        consumer._value_deserializer = _raw
+        return consumer
+
+    async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(consumer, active_partitions, *args, **options)
+        # Taken here, with no await since the rows were, so that positions and rows belong together.
+        self.reached = dict(_reached(consumer))
+        return records
+
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        """Ask Kafka for the group's commit, the first and the end offset of each partition."""
+        return await self.call_thread(self._bounds, [ensure_aiokafka_TP(tp) for tp in tps])
+
+    async def _bounds(self, tps: list[TopicPartition]) -> dict[TP, Bounds]:
+        consumer = self._ensure_consumer()
+        committed = await consumer._coordinator.fetch_committed_offsets(tps)
+        first = await consumer.beginning_offsets(tps)
+        end = await consumer.end_offsets(tps)
+        return {
+            ensure_TP(tp): Bounds(
+                committed=committed[tp].offset if tp in committed and committed[tp].offset >= 0 else None,
+                first=first[tp],
+                end=end[tp],
+            )
+            for tp in tps
+        }
+
+    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+        """Set the fetch positions; rows fetched ahead of the call are dropped."""
+        await self.call_thread(self._seek_all, offsets)
+
+    async def _seek_all(self, offsets: Mapping[TP, int]) -> None:
+        # In the thread: aiokafka's seek touches futures of its own loop (Faust calls it across threads).
+        consumer = self._ensure_consumer()
+        for tp, offset in offsets.items():
+            consumer.seek(ensure_aiokafka_TP(tp), offset)
+
+
+def _reached(consumer: Any) -> Iterable[tuple[TP, Reached]]:
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    for tp in assignment.tps if assignment is not None else ():
+        state = assignment.state_value(tp)
+        if state.has_valid_position and state.lso is not None:
+            yield ensure_TP(tp), Reached(position=state.position, end=state.lso)

@@ -1,0 +1,195 @@
+"""The process around an agent: settings, application, start, stop, crash."""
+
+import asyncio
+import gc
+import logging
+import ssl
+from typing import Any, NoReturn
+
+import faust
+import msgspec
+import uvloop
+from faust.sensors.monitor import Monitor
+from faust.types.auth import CredentialsT
+from faust.worker import Worker
+
+from stream_apps.transport import Chunking, ExpiredHook, StreamApp
+from stream_apps.transport.driver import exit_hard_after
+
+STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
+LOG_LINES, LOG_SECONDS = 5, 10.0  # an outage of 100 s otherwise writes 13,000 lines
+
+
+class WorkerError(Exception):
+    """Root of the errors in setting up a worker; none is retriable."""
+
+
+class SecurityError(WorkerError):
+    """The Kafka security settings cannot be used."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker talks to Kafka. Times are seconds unless named otherwise."""
+
+    bootstrap_servers: str
+    group: str
+    instance_id: str | None = None  # unique and stable: a restart within the session keeps its partitions
+    chunk_rows: int = 4000
+    fetch_wait_ms: int = 50
+    fetch_bytes: int = 1 << 20
+    commit_interval: float = 0.5
+    session_timeout: float = 10.0
+    heartbeat_interval: float = 1.0
+    rebalance_timeout: float = 20.0
+    request_timeout: float = 30.0
+    drain_seconds: float = 3.0
+    security: dict[str, str] = {}  # librdkafka's names: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location...
+
+
+class QuietMonitor(Monitor):
+    """Faust's monitor without its bookkeeping per message: the services export their own metrics, per chunk."""
+
+    def on_message_in(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_in(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_stream_event_out(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_message_out(self, *_: Any) -> None:
+        """Count nothing."""
+
+    def on_send_initiated(self, *_: Any, **__: Any) -> None:
+        """Count nothing."""
+
+    def on_send_completed(self, *_: Any, **__: Any) -> None:
+        """Count nothing."""
+
+    def track_tp_end_offset(self, *_: Any) -> None:
+        """Count nothing."""
+
+
+def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None = None) -> StreamApp:
+    """Application `name` (Kafka's client id) in the consumer group of `settings`, reading through the transport.
+
+    Raises:
+        SecurityError: `settings.security` asks for something that Faust cannot do.
+    """
+    return StreamApp(
+        settings.group,
+        chunking=Chunking(
+            rows=settings.chunk_rows, fetch_wait_ms=settings.fetch_wait_ms, drain_seconds=settings.drain_seconds
+        ),
+        on_expired=on_expired,
+        broker=";".join(f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")),
+        broker_client_id=name,
+        broker_credentials=kafka_credentials(settings.security),
+        broker_check_crcs=False,
+        broker_commit_interval=settings.commit_interval,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.heartbeat_interval,
+        broker_rebalance_timeout=settings.rebalance_timeout,
+        broker_request_timeout=settings.request_timeout,
+        consumer_group_instance_id=settings.instance_id,
+        consumer_max_fetch_size=settings.fetch_bytes,
+        stream_buffer_maxsize=16,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        agent_supervisor="mode.CrashingSupervisor",
+        Monitor=QuietMonitor,
+    )
+
+
+def kafka_credentials(security: dict[str, str]) -> CredentialsT | None:
+    """Faust's credentials for librdkafka's settings; None for plaintext."""
+    protocol = security.get("security.protocol", "PLAINTEXT").upper()
+    if protocol == "PLAINTEXT":
+        return None
+    context = _ssl_context(security) if protocol.endswith("SSL") else None
+    if protocol == "SSL":
+        return faust.SSLCredentials(context)
+    if protocol not in {"SASL_PLAINTEXT", "SASL_SSL"}:
+        raise SecurityError(f"security.protocol {protocol!r} is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")
+    mechanism = security.get("sasl.mechanism", security.get("sasl.mechanisms", "PLAIN"))
+    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
+        raise SecurityError(f"sasl.mechanism {mechanism!r} is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")
+    if missing := {"sasl.username", "sasl.password"} - security.keys():
+        raise SecurityError(f"security.protocol {protocol} needs {' and '.join(sorted(missing))}")
+    return faust.SASLCredentials(
+        username=security["sasl.username"],
+        password=security["sasl.password"],
+        ssl_context=context,
+        mechanism=mechanism,
+    )
+
+
+def _ssl_context(security: dict[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=security.get("ssl.ca.location"))
+    if "ssl.certificate.location" in security:
+        context.load_cert_chain(
+            security["ssl.certificate.location"],
+            security.get("ssl.key.location"),
+            security.get("ssl.key.password"),
+        )
+    return context
+
+
+async def die(app: StreamApp, exc: BaseException) -> None:
+    """End the process because of `exc`: rows in flight are not committed and will be read again."""
+    await app.crash(exc)
+
+
+class FastWorker(Worker):
+    """Faust's worker without its fixed waits at the end, one second in each of two places."""
+
+    def _gather_all(self) -> None:
+        for task in asyncio.all_tasks(loop=self.loop):
+            task.cancel()
+
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        exit_hard_after(STOP_SECONDS)
+        super()._schedule_shutdown(signal)
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Limit how often the Kafka client repeats itself."""
+        super().on_setup_root_logger(logger, level)
+        for handler in logger.handlers:
+            handler.addFilter(RepeatLimit())
+
+
+class RepeatLimit(logging.Filter):
+    """Let through a few lines of each of aiokafka's messages in some seconds."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        super().__init__()
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write the line."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        since, count = self._seen.get(str(record.msg), (record.created, 0))
+        if record.created - since > LOG_SECONDS:
+            since, count = record.created, 0
+        self._seen[str(record.msg)] = (since, count + 1)
+        return count < LOG_LINES
+
+
+def run(app: StreamApp) -> NoReturn:
+    """Run until SIGTERM or SIGINT (exit code 0) or a crash (another)."""
+    uvloop.install()
+    gc.collect()
+    gc.freeze()  # what is loaded by now lives as long as the process: keep the collector off it
+    configured = bool(logging.getLogger().handlers)
+    worker = FastWorker(app, loglevel="WARN", quiet=True, override_logging=not configured)
+    worker.spinner = None  # it writes terminal codes into logs
+    worker.execute_from_commandline()

@@ -1,0 +1,144 @@
+"""The real Kafka, PostgreSQL and MLflow: they start, survive a killed parent, and end without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from automl_stream.local_stack import mlflow, postgres
+from automl_stream.local_stack.processes import read_state
+from automl_stream.local_stack.stack import choose_addresses, start_infrastructure
+from automl_stream.local_stack.supervisor import Supervisor, end_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from automl_stream.local_stack.ports import Ports
+
+pytestmark = pytest.mark.timeout(300)
+CLOSED = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home in which nothing is left running, also when the test fails."""
+    yield tmp_path
+    end_stack(tmp_path)
+
+
+def start_up(home: Path, ports: Ports, **environment: str) -> subprocess.Popen[str]:
+    """Run `automl-stream up` and return once it has told its addresses."""
+    options = [
+        part
+        for port in ports.of("kafka", "kafka_controller", "postgres", "mlflow")
+        for part in (port.option, str(port.number))
+    ]
+    command = [sys.executable, "-c", "from automl_stream.cli import main; main()", "up", "--home", str(home), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
+    assert process.stdout
+    said = ""
+    while "Ctrl-C ends everything" not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended: {said}"
+        said += line
+    assert (home / "postgres.password").read_text() not in said
+    return process
+
+
+def children(home: Path) -> list[psutil.Process]:
+    """Return all processes of the stack, the parent apart."""
+    state = read_state(home)
+    assert state
+    leaders = [psutil.Process(child.pid) for child in state.children]
+    return [process for leader in leaders for process in (leader, *leader.children(recursive=True))]
+
+
+def produce(bootstrap: str, value: bytes) -> None:
+    """Create the topic `t` and append one confirmed record."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic("t", 1, 1)])["t"].result(20)
+    producer = Producer({"bootstrap.servers": bootstrap})
+    producer.produce("t", value)
+    assert producer.flush(20) == 0
+
+
+def consume(bootstrap: str) -> bytes | None:
+    """Return the first record of the topic `t`."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
+    consumer.subscribe(["t"])
+    message = consumer.poll(30)
+    consumer.close()
+    return message.value() if message else None
+
+
+def test_data_survives_a_killed_parent_and_ctrl_c_leaves_no_process(
+    home: Path, ports: Ports, wait_for: Callable[..., None]
+) -> None:
+    addresses = choose_addresses(home, ports, {})
+    parent = start_up(home, ports)
+    orphans = children(home)
+    produce(addresses.kafka, b"kept")
+    with psycopg.connect(addresses.database_url) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 'kept' AS value")
+    password = (home / "postgres.password").read_text()
+    assert not any(password in argument for process in orphans for argument in process.cmdline())
+
+    parent.kill()
+    parent.communicate()
+    assert any(process.is_running() for process in orphans)
+
+    parent = start_up(home, ports, AUTOML_STREAM_MAVEN_URL=CLOSED, HTTPS_PROXY=CLOSED, HTTP_PROXY=CLOSED)
+    assert consume(addresses.kafka) == b"kept"
+    with psycopg.connect(addresses.database_url) as connection:
+        assert connection.execute("SELECT value FROM t").fetchall() == [("kept",)]
+
+    everyone = [*orphans, *children(home)]
+    begun = time.monotonic()
+    parent.send_signal(signal.SIGINT)
+    parent.communicate(timeout=15)
+    assert time.monotonic() - begun < 15
+    assert parent.returncode == 0
+    wait_for(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in everyone))
+
+
+def test_killed_infrastructure_comes_back_and_mlflow_is_reset_quickly(
+    home: Path, ports: Ports, wait_for: Callable[..., None]
+) -> None:
+    with Supervisor(home) as supervisor:
+        addresses = start_infrastructure(supervisor, ports, {})
+        for name in ("kafka", "postgres"):
+            supervisor.kill(name)
+            wait_for(lambda name=name: supervisor.restarts(name) == 1)
+            supervisor.await_ready(name)
+        supervisor.await_ready("mlflow")
+        assert mlflow.mlflow_is_migrated(addresses.database_url)
+
+        begun = time.monotonic()
+        mlflow.reset_databases(addresses.database_url)
+        mlflow.migrate_mlflow(addresses.database_url)
+        assert time.monotonic() - begun < 5
+        assert postgres.is_serving(addresses.database_url)
+        assert mlflow.is_serving(addresses.mlflow_ui)
+
+
+def test_the_variables_of_the_mlflow_server_have_the_names_mlflow_gives_them() -> None:
+    from mlflow.server import constants  # noqa: PLC0415  (takes seconds)
+
+    assert {
+        constants.BACKEND_STORE_URI_ENV_VAR,
+        constants.REGISTRY_STORE_URI_ENV_VAR,
+        constants.ARTIFACT_ROOT_ENV_VAR,
+        constants.ARTIFACTS_DESTINATION_ENV_VAR,
+        constants.SERVE_ARTIFACTS_ENV_VAR,
+    } <= set(mlflow.server_variables("postgresql://localhost/x", "/artifacts"))

@@ -1,0 +1,1 @@
+"""Tests of the micro-batch transport, its worker process, and delivery."""

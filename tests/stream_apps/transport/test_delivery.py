@@ -1,0 +1,115 @@
+"""Delivery: confirmed for every record of a call, or an error for that call."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.partitioner import murmur2
+
+from stream_apps.delivery import Delivery, DeliveryError, Record
+
+from .lab import Lab
+
+
+@pytest.fixture
+def lab(bootstrap_servers: str, tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(bootstrap_servers, tmp_path)
+    yield lab
+    lab.close()
+
+
+def test_what_was_sent_is_there_when_send_returns(lab: Lab) -> None:
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(lab.output, None, b"%d" % n, b"%d" % n) for n in range(1000)])
+        assert lab.written() == 1000
+        await delivery.close()
+
+    asyncio.run(scenario())
+    assert sorted(lab.rows(lab.output)) == sorted(b"%d" % n for n in range(1000))
+
+
+def test_a_named_partition_a_header_and_a_timestamp_reach_kafka(lab: Lab) -> None:
+    headers = [("reason", b"test")]
+
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(lab.output, n % 2, b"same", b"%d" % n) for n in range(10)])
+        await delivery.send([Record(lab.more, 1, b"same", b"value", headers, 1_700_000_000_123)])
+        await delivery.close()
+
+    asyncio.run(scenario())
+    assert lab.ends(lab.output) == [5, 5]
+    (message,) = lab.messages(lab.more)
+    assert (message.partition(), message.headers(), message.timestamp()[1]) == (1, headers, 1_700_000_000_123)
+
+
+def test_a_key_goes_to_the_partition_that_every_murmur2_client_chooses(lab: Lab) -> None:
+    keys = [b"entity-%d" % n for n in range(50)]
+
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(lab.output, None, key, b"") for key in keys])
+        await delivery.close()
+
+    asyncio.run(scenario())
+    chosen = {message.key(): message.partition() for message in lab.messages(lab.output)}
+    assert chosen == {key: (murmur2(key) & 0x7FFFFFFF) % 2 for key in keys}
+
+
+def test_of_several_overlapping_calls_exactly_those_with_a_refused_record_fail(lab: Lab) -> None:
+    def batch(n: int) -> list[Record]:
+        rows = [Record(lab.output, 0, b"", b"%d-%d" % (n, row)) for row in range(50)]
+        return [*rows, Record(lab.output, 0, b"", bytes(2_000_000))] if n % 3 == 0 else rows
+
+    async def scenario() -> list[BaseException | None]:
+        delivery = Delivery(lab.bootstrap)
+        outcomes = await asyncio.gather(*(delivery.send(batch(n)) for n in range(12)), return_exceptions=True)
+        await delivery.close()
+        return outcomes
+
+    outcomes = asyncio.run(scenario())
+    assert [isinstance(outcome, DeliveryError) for outcome in outcomes] == [n % 3 == 0 for n in range(12)]
+    confirmed = {b"%d-%d" % (n, row) for n in range(12) if n % 3 for row in range(50)}
+    assert confirmed <= set(lab.rows(lab.output))
+
+
+def test_a_partition_that_does_not_exist_is_an_error_and_not_another_partition(lab: Lab) -> None:
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(lab.output, 0, b"", b"")])
+        with pytest.raises(DeliveryError):
+            await delivery.send([Record(lab.output, 99, b"", b"")])
+        await delivery.close()
+
+    asyncio.run(scenario())
+    assert lab.written() == 1
+
+
+def test_without_a_broker_a_call_fails_after_its_timeout_and_close_does_not_wait_for_one(free_port: int) -> None:
+    async def scenario() -> None:
+        brief = Delivery(f"127.0.0.1:{free_port}", message_timeout=0.5)
+        with pytest.raises(DeliveryError, match="timed out"):
+            await brief.send([Record("nowhere", None, b"", b"")])
+        await brief.close()
+        patient = Delivery(f"127.0.0.1:{free_port}", message_timeout=120)
+        call = asyncio.create_task(patient.send([Record("nowhere", None, b"", b"")]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await patient.close(patience=0.1)
+            with pytest.raises(DeliveryError, match="1 records unconfirmed"):
+                await call
+        with pytest.raises(DeliveryError, match="closed"):
+            await patient.send([Record("nowhere", None, b"", b"")])
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

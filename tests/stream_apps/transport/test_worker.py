@@ -1,0 +1,73 @@
+"""Worker settings, credentials, and the ways out of the process."""
+
+import logging
+import ssl
+import subprocess
+import sys
+
+import faust
+import pytest
+
+from stream_apps.transport.driver import HARD_EXIT_CODE
+from stream_apps.worker import LOG_LINES, LOG_SECONDS, RepeatLimit, SecurityError, WorkerSettings, kafka_credentials, make_app
+
+
+def test_the_settings_that_the_transport_was_proved_with_reach_faust() -> None:
+    app = make_app("score", WorkerSettings(bootstrap_servers="one:9092, two:9093", group="g", instance_id="score-0"))
+    conf = app.conf
+    assert [str(url) for url in conf.broker] == ["kafka://one:9092", "kafka://two:9093"]
+    assert (conf.id, conf.broker_client_id, conf.consumer_group_instance_id) == ("g", "score", "score-0")
+    assert (conf.topic_allow_declare, conf.topic_disable_leader, conf.web_enabled) == (False, True, False)
+    assert (conf.consumer_auto_offset_reset, conf.broker_check_crcs) == ("none", False)
+    assert (conf.broker_commit_interval, conf.stream_buffer_maxsize, conf.stream_wait_empty) == (0.5, 16, True)
+    assert (conf.consumer_max_fetch_size, str(conf.store)) == (1 << 20, "memory:")
+
+
+def test_plaintext_needs_no_credentials() -> None:
+    assert kafka_credentials({}) is None
+    assert kafka_credentials({"security.protocol": "plaintext"}) is None
+
+
+def test_librdkafka_settings_become_faust_credentials() -> None:
+    login = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "p"}
+    sasl = kafka_credentials({"security.protocol": "SASL_SSL", **login})
+    assert isinstance(sasl, faust.SASLCredentials)
+    assert (sasl.protocol.value, sasl.mechanism.value, sasl.username) == ("SASL_SSL", "SCRAM-SHA-512", "u")
+    plain = kafka_credentials({"security.protocol": "SASL_PLAINTEXT", **login})
+    assert plain is not None
+    assert plain.protocol.value == "SASL_PLAINTEXT"
+    tls = kafka_credentials({"security.protocol": "SSL"})
+    assert isinstance(tls, faust.SSLCredentials)
+    assert tls.context.verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    "security",
+    [
+        {"security.protocol": "KERBEROS"},
+        {"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"},
+        {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"},
+    ],
+)
+def test_security_that_cannot_be_had_stops_the_start(security: dict[str, str]) -> None:
+    with pytest.raises(SecurityError):
+        kafka_credentials(security)
+
+
+def test_a_message_that_the_kafka_client_repeats_is_written_a_few_times_in_a_while() -> None:
+    limit = RepeatLimit()
+
+    def written(name: str, message: str, at: float) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
+        record.created = at
+        return limit.filter(record)
+
+    assert sum(written("aiokafka.conn", "no %s", at=1.0) for _ in range(1000)) == LOG_LINES
+    assert sum(written("aiokafka.conn", "other", at=1.0) for _ in range(1000)) == LOG_LINES
+    assert sum(written("stream_apps.score", "no %s", at=1.0) for _ in range(1000)) == 1000
+    assert sum(written("aiokafka.conn", "no %s", at=2.0 + LOG_SECONDS) for _ in range(1000)) == LOG_LINES
+
+
+def test_a_process_that_hangs_on_its_way_out_is_ended_hard() -> None:
+    code = "import threading; from stream_apps.transport.driver import exit_hard_after as e; e(0.1); threading.Event().wait()"
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == HARD_EXIT_CODE

@@ -1,0 +1,177 @@
+"""Labelled rows in the order of the log, distinct by event, the newest `max_rows` of them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.codec import FeatureMatrix
+from schemas.messages import Dataset, LabelledEvent, LabelValue
+from schemas.pipeline import Pipeline
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows column by column: numbers (rows, numeric features) float64 with NaN for null; the other features as columns
+    of values, null as None; labels."""
+
+    numbers: NDArray[np.float64]
+    discrete: list[tuple[Any, ...]]
+    labels: list[LabelValue]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, begin: int, end: int) -> "Rows":
+        """Rows `begin` to `end` (exclusive)."""
+        return Rows(numbers=self.numbers[begin:end], discrete=[column[begin:end] for column in self.discrete],
+                    labels=self.labels[begin:end])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRows:
+    """A dataset's rows, and every class that the log had shown up to its end (empty for regression)."""
+
+    dataset: Dataset
+    rows: Rows
+    classes: tuple[str, ...]
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of a delivery besides its numbers."""
+
+    event: tuple[str, str]
+    ts: int
+    revision: int
+    label: LabelValue
+    discrete: tuple[Any, ...]
+    digest: bytes
+
+
+class History:
+    """The newest `max_rows` deliveries of `labelled`.
+
+    Of several deliveries of one event the first counts; one with a higher revision takes its place; two labels of the
+    same revision contradict each other, so that neither trains. What counted at an offset can be asked for later.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._matrix = FeatureMatrix(pipeline.features)
+        self._max_rows = pipeline.retraining.max_rows
+        self._classify = pipeline.task != "regression"
+        self._entries: list[_Entry] = []
+        self._start = 0  # index of the oldest that is kept
+        self._base = 0  # position of index 0; positions grow for ever
+        self._offsets = np.empty(1_024, dtype=np.int64)
+        self._void_from = np.empty(1_024, dtype=np.int64)  # offset from which on the delivery does not count
+        self._numbers = np.empty((1_024, len(self._matrix.numeric)))
+        self._newest: dict[tuple[str, str], int] = {}  # event to position
+        self._first_seen: dict[str, int] = {}  # class to the offset that first showed it
+        self._values: dict[Any, Any] = {}  # one object a category
+        self.misfits = 0
+
+    def append(self, offset: int, event: LabelledEvent) -> bool:
+        """Take one record in; True where it is the first label of its event, hence a fresh row to judge and train on.
+
+        A vector of another length (an older definition) does not count; `misfits` says how many there were.
+        """
+        if len(event.features) != len(self._matrix.features):
+            self.misfits += 1
+            return False
+        index = self._store(offset, event)
+        if self._classify:
+            self._first_seen.setdefault(str(event.label), offset)
+        return self._supersede(index, offset)
+
+    def dataset(self, first: int, last: int) -> TrainingRows:
+        """Rows from offset `first` on that counted once offset `last` was read."""
+        chosen = self._counting(first, last)
+        entries = [self._entries[i] for i in chosen]
+        digest = hashlib.sha256(b"".join(entry.digest for entry in entries)).hexdigest()
+        columns = [tuple(e.discrete[j] for e in entries) for j in range(len(self._matrix.discrete))]
+        rows = Rows(numbers=self._numbers[chosen], discrete=columns, labels=[e.label for e in entries])
+        dataset = Dataset(first=first, last=last, rows=len(chosen), digest=digest)
+        return TrainingRows(dataset=dataset, rows=rows, classes=self.classes(last))
+
+    def classes(self, last: int) -> tuple[str, ...]:
+        """Classes that the log had shown once offset `last` was read, in alphabetical order."""
+        return tuple(sorted(label for label, offset in self._first_seen.items() if offset <= last))
+
+    def first_of_newest(self, count: int, last: int) -> int | None:
+        """Offset from which on `count` rows count once offset `last` was read; None where there are fewer."""
+        alive = self._counting(0, last)
+        return int(self._offsets[alive[-count]]) if len(alive) >= count else None
+
+    def first_offset(self) -> int:
+        """Offset of the oldest row that is kept."""
+        return int(self._offsets[self._start])
+
+    def first_since(self, onset: int) -> int | None:
+        """Offset of the oldest row with an event time of `onset` or later."""
+        newer = (i for i in range(self._start, len(self._entries)) if self._entries[i].ts >= onset)
+        index = next(newer, None)
+        return None if index is None else int(self._offsets[index])
+
+    def count_since(self, onset: int, last: int) -> int:
+        """Rows with an event time of `onset` or later that counted once offset `last` was read."""
+        return sum(self._entries[i].ts >= onset for i in self._counting(0, last))
+
+    def _counting(self, first: int, last: int) -> NDArray[np.int64]:
+        offsets = self._offsets[: len(self._entries)]
+        begin = max(self._start, int(np.searchsorted(offsets, first, side="left")))
+        end = int(np.searchsorted(offsets, last, side="right"))
+        return begin + np.flatnonzero(self._void_from[begin:end] > last)
+
+    def _store(self, offset: int, event: LabelledEvent) -> int:
+        if len(self._entries) == len(self._offsets):
+            self._make_room()
+        index = len(self._entries)
+        content = msgspec.json.encode((event.entity, event.event_id, event.features, event.label))
+        values = [event.features[j] for j in self._matrix.discrete]
+        self._entries.append(_Entry(
+            (event.entity, event.event_id), event.ts, event.revision, event.label,
+            tuple(self._values.setdefault((type(v), v), v) for v in values), hashlib.sha256(content).digest(),
+        ))
+        self._offsets[index] = offset
+        self._void_from[index] = _NEVER
+        self._numbers[index] = [event.features[j] for j in self._matrix.numeric]
+        if index - self._start >= self._max_rows:
+            oldest = self._entries[self._start].event
+            if self._newest.get(oldest) == self._base + self._start:
+                del self._newest[oldest]
+            self._start += 1
+        return index
+
+    def _supersede(self, index: int, offset: int) -> bool:
+        entry = self._entries[index]
+        known = self._newest.get(entry.event)
+        if known is None:
+            self._newest[entry.event] = self._base + index
+            return True
+        before = known - self._base
+        former = self._entries[before]
+        higher = entry.revision > former.revision
+        contradicts = entry.revision == former.revision and entry.label != former.label
+        if higher or contradicts:
+            self._void_from[before] = min(offset, self._void_from[before])
+        if higher:
+            self._newest[entry.event] = self._base + index
+        else:
+            self._void_from[index] = offset
+        return False
+
+    def _make_room(self) -> None:
+        """Drop what is no longer kept once it is half of what is stored; otherwise double the room."""
+        size, start = len(self._entries), self._start
+        arrays = (self._offsets, self._void_from, self._numbers)
+        if start > size // 2:
+            for array in arrays:
+                array[: size - start] = array[start:size].copy()
+            self._entries, self._base, self._start = self._entries[start:], self._base + start, 0
+        else:
+            self._offsets, self._void_from, self._numbers = (np.concatenate([a, np.empty_like(a)]) for a in arrays)
