@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_stream.local_stack.errors import LocalStackError, UnknownService
+from automl_stream.local_stack.errors import Ending, LocalStackError, UnknownService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def up(
     """Start Kafka, PostgreSQL and MLflow, and keep them running until Ctrl-C."""
     from automl_stream.local_stack.ports import Ports  # noqa: PLC0415  (keeps --help fast)
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
-    from automl_stream.local_stack.supervisor import Ending, Supervisor  # noqa: PLC0415
+    from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
 
     ports = Ports(
         kafka=kafka_port,

@@ -1,10 +1,15 @@
 """The pipeline's topics in Kafka, created from the one table."""
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+import time
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from schemas.pipeline import Pipeline
 from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
+
+REPLICAS = 3
+TIMEOUT_SECONDS = 30.0
 
 
 class TopicsDiffer(Exception):
@@ -12,15 +17,15 @@ class TopicsDiffer(Exception):
 
 
 def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
-    """Create what is missing; replicated three times wherever there are three brokers.
+    """Create what is missing, replicated wherever there are brokers enough, and wait until all have their leader.
 
     Raises:
         TopicsDiffer: when a topic has another number of partitions.
         KafkaException: when the broker refuses.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    cluster = admin.list_topics(timeout=30)
-    replicas = 3 if len(cluster.brokers) >= 3 else 1
+    cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
+    replicas = REPLICAS if len(cluster.brokers) >= REPLICAS else 1
     wanted = []
     for topic in TOPICS:
         name, partitions = topic_name(pipeline.name, topic), partition_count(pipeline, topic)
@@ -31,9 +36,27 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
             found = len(cluster.topics[name].partitions)
             raise TopicsDiffer(f"topic {name} has {found} partitions, the pipeline declares {partitions}; "
                                f"set pipeline.partitions = {found} or use another pipeline name")
-    for future in (admin.create_topics(wanted, request_timeout=30) if wanted else {}).values():
+    for future in (admin.create_topics(wanted, request_timeout=TIMEOUT_SECONDS) if wanted else {}).values():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+    _await_leaders(admin, pipeline)
+
+
+def _await_leaders(admin: AdminClient, pipeline: Pipeline) -> None:
+    """A topic is created before its partitions have leaders; clients that come earlier are refused."""
+    requests = {TopicPartition(topic_name(pipeline.name, topic), p): OffsetSpec.latest()
+                for topic in TOPICS for p in range(partition_count(pipeline, topic))}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            for future in admin.list_offsets(requests, request_timeout=TIMEOUT_SECONDS).values():
+                future.result()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter, lfiltic
 from scipy.special import chdtri
 
@@ -34,6 +33,7 @@ class DesignEffect(NamedTuple):
 class _Autoregression(NamedTuple):
     coefficients: Series  # (order,)
     innovation: float  # variance, of a series with unit variance
+    precision: float  # 1' G^-1 1, G being the order x order autocorrelation matrix
 
 
 def design_effect(series: Series) -> DesignEffect:
@@ -66,17 +66,18 @@ def _autocorrelations(varying: Series) -> Series:
 
 def _fit(correlations: Series, rows: int) -> _Autoregression:
     """Levinson-Durbin over all orders; the order with the least AIC."""
-    best = _Autoregression(np.zeros(0), 1.0)
-    coefficients, innovation, least = best.coefficients, 1.0, 0.0
+    best = _Autoregression(np.zeros(0), 1.0, 0.0)
+    coefficients, innovation, precision, least = best.coefficients, 1.0, 0.0, 0.0
     for order in range(1, correlations.size):
         reflection = (correlations[order] - coefficients @ correlations[order - 1 : 0 : -1]) / innovation
         if abs(reflection) >= 1.0:  # rounding, of a series that already is predicted perfectly
             break
+        precision += float(1.0 - coefficients.sum()) ** 2 / innovation  # the recursion factors G^-1
         coefficients = np.append(coefficients - reflection * coefficients[::-1], reflection)
         innovation *= 1.0 - reflection**2
         criterion = rows * np.log(innovation) + 2 * order
         if criterion < least:
-            best, least = _Autoregression(coefficients, innovation), criterion
+            best, least = _Autoregression(coefficients, innovation, precision), criterion
     return best
 
 
@@ -86,14 +87,11 @@ def _modelled(correlations: Series, lengths: Series) -> tuple[Series, float]:
     V carries the factor exp(tau^2), tau^2 being the delta-method variance of ln V; the degrees are 2 / tau^2.
     """
     rows = int(lengths[-1])
-    coefficients, innovation = _fit(correlations, rows)
-    order = coefficients.size
-    if order == 0:
+    coefficients, innovation, precision = _fit(correlations, rows)
+    if coefficients.size == 0:
         return np.ones(lengths.size), float(rows)
-    ones = np.ones(order)
     gain = max(1e-9, float(1.0 - coefficients.sum()) ** 2)
-    quadratic = ones @ solve_toeplitz(correlations[:order], ones)
-    log_error = min(_MAX_LOG_ERROR, 2 / rows + 4 * innovation * float(quadratic) / (rows * gain))
+    log_error = min(_MAX_LOG_ERROR, 2 / rows + 4 * innovation * precision / (rows * gain))
     variance = _sum_of_correlations(coefficients, correlations, lengths)
     return np.maximum(1e-3, variance) * np.exp(log_error), 2 / log_error
 

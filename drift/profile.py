@@ -56,7 +56,7 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     uncalibrated: str | None = None  # why this feature is shown but must not alarm
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless the parts fit each other (msgspec reports it as a ValidationError when decoding)."""
+        """Raise ProfileError unless the parts fit each other."""
         known = len(self.edges) + 1 if self.kind == "number" else len(self.categories) + 1
         if len(self.counts) != known + 1 or min(self.counts) < 0 or sum(self.counts) == 0:
             msg = f"feature {self.name!r} needs {known + 1} reference counts, not all zero; it has {self.counts}"
@@ -91,7 +91,7 @@ class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[FeatureProfile, ...]
 
     def __post_init__(self) -> None:
-        """Raise ValueError without features or with a name twice."""
+        """Raise ProfileError without features or with a name twice."""
         names = [feature.name for feature in self.features]
         if not names or len(set(names)) < len(names):
             msg = f"a profile needs at least one feature, each name once; it has {names}"

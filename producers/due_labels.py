@@ -31,11 +31,10 @@ class DueLabels:
         self._task: Task = task
         self._waiting: deque[Row] = deque()
 
-    def after(self, row: Row, now: int) -> Iterator[DueLabel]:
+    def after(self, row: Row, now: int) -> list[DueLabel]:
         """The label that is due after the event of `row`, if any; `now`: newest event time in epoch ms."""
         self._waiting.append(row)
-        if len(self._waiting) > self._delay:
-            yield from self._due(self._waiting.popleft(), now)
+        return self._due(self._waiting.popleft(), now) if len(self._waiting) > self._delay else []
 
     def rest(self, now: int, spacing: int) -> Iterator[DueLabel]:
         """Every label still waiting, timed as if events had gone on every `spacing` milliseconds."""
@@ -43,11 +42,12 @@ class DueLabels:
             now += spacing
             yield from self._due(self._waiting.popleft(), now)
 
-    def _due(self, row: Row, now: int) -> Iterator[DueLabel]:
-        if row.label is not None:
-            label = Label(event_id=row.event_id, entity=row.entity, ts=now, label=row.label)
-            yield DueLabel(row=row.number, key=row.key, label=label,
-                           joinable=row.fits and label_problem(row, self._task) == "")
+    def _due(self, row: Row, now: int) -> list[DueLabel]:
+        if row.label is None:
+            return []
+        label = Label(event_id=row.event_id, entity=row.entity, ts=now, label=row.label)
+        return [DueLabel(row=row.number, key=row.key, label=label,
+                         joinable=row.fits and not label_problem(row, self._task))]
 
 
 def label_problem(row: Row, task: Task) -> str:

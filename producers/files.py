@@ -1,7 +1,8 @@
 """Plain files as rows: CSV (also gzipped), Parquet, JSON Lines. Loads polars: import it where a file is opened."""
 
+import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,13 @@ def open_table(path: Path) -> Table:
     return Table(path=path, columns=columns, rows=rows, frame=frame)
 
 
-def file_rows(table: Table, pipeline: Pipeline, first: int = 0, labels: bool = True) -> Iterator[Row]:
+def file_rows(table: Table, pipeline: Pipeline, first: int = 0, *, labels: bool = True) -> Iterator[Row]:
     """Rows of the file from number `first` on. The columns are checked at once, not at the first row.
 
     Raises:
         UnusableFile: when a needed column is missing, one is unknown, or the file breaks off.
     """
-    check_columns(table.columns, pipeline, str(table.path), labels)
+    check_columns(table.columns, pipeline, str(table.path), labels=labels)
     return _rows(table, pipeline, RowShape(pipeline), first)
 
 
@@ -133,3 +134,30 @@ def _labels(column: pl.Series, task: Task) -> list[Any]:
     if task == "regression":
         return _numbers(column)
     return [text or None for text in column.cast(pl.String).str.replace(r"^(-?\d+)\.0+$", "${1}")]
+
+
+def write_table(path: Path, columns: Mapping[str, list[Any]]) -> None:
+    """Write columns as CSV, CSV.gz, Parquet or JSON Lines; a column of mixed values becomes text.
+
+    Raises:
+        UnusableFile: for another ending, or where the file cannot be written.
+    """
+    kind = ending(path)
+    frame = pl.DataFrame([_column(name, values) for name, values in columns.items()])
+    try:
+        if kind == ".parquet":
+            frame.write_parquet(path)
+        elif kind == ".csv":
+            frame.write_csv(path)
+        elif kind == ".csv.gz":
+            path.write_bytes(gzip.compress(frame.write_csv().encode(), mtime=0))
+        else:
+            frame.write_ndjson(path)
+    except OSError as error:
+        raise UnusableFile(f"{path}: cannot be written ({error.strerror}); give a path in a folder "
+                           "that exists") from error
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    mixed = len({type(value) for value in values} - {type(None)}) > 1
+    return pl.Series(name, [None if value is None else str(value) for value in values] if mixed else values)

@@ -19,15 +19,16 @@ _TUNING: dict[str, str | int | bool] = {
     "message.max.bytes": MAX_RECORD_BYTES,
     "queue.buffering.max.messages": 20_000,
     "delivery.timeout.ms": 60_000,
+    "log_level": 2,  # what goes wrong is raised, in one sentence
 }
 _PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - librdkafka's names of its own errors
 _REPORTED = 5
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 def producer_settings(kafka: Mapping[str, str]) -> dict[str, str | int | bool]:
-    """librdkafka settings of every producer: tuning, what the caller knows of the cluster, then the guarantees."""
+    """Settings of every producer: tuning, then what the caller knows of the cluster, then the guarantees."""
     return {**_TUNING, **kafka, **_GUARANTEES}
 
 

@@ -159,8 +159,8 @@ class _Run:
         barrier.after_labels(number)
         self._on_progress(self._rows)
 
-    def _event(self, row: Row) -> Iterator[DueLabel]:
-        """Send the event; gives the label that is due after it."""
+    def _event(self, row: Row) -> list[DueLabel]:
+        """Send the event; returns the label that is due after it."""
         row = self._against_clock(row)
         if row.fits and isinstance(row.ts, int):
             self._clock = max(self._clock, row.ts)
@@ -175,7 +175,7 @@ class _Run:
         self._rows += 1
         if self._rows % _PROGRESS_EVERY_ROWS == 0:
             self._on_progress(self._rows)
-        yield from self._waiting.after(row, self._clock)
+        return self._waiting.after(row, self._clock)
 
     def _against_clock(self, row: Row) -> Row:
         """A time too far ahead of the wall clock is a misfit as well: the score service refuses it."""

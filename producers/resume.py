@@ -45,7 +45,7 @@ def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str) -> Con
         DeliveryFailed: when the topics cannot be read.
     """
     consumer = Consumer({**kafka, "group.id": "resume", "enable.auto.commit": False, "enable.partition.eof": True,
-                         "auto.offset.reset": "earliest"})
+                         "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10, "log_level": 2})
     try:
         run = _newest_run(consumer, topic_name(pipeline.name, EVENTS))
         if run.rpartition("-")[0] != source:
@@ -124,7 +124,8 @@ def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
 
 
 def _header(record: Message, name: str) -> str:
-    return next((value.decode() for key, value in record.headers() or [] if key == name and value), "")
+    found = next((value for key, value in record.headers() or [] if key == name), None) or b""
+    return found if isinstance(found, str) else found.decode(errors="replace")
 
 
 def _started(run: str) -> int:

@@ -61,12 +61,12 @@ def replay_of(pipeline: Pipeline) -> Replay:
     if pipeline.replay is None:
         raise UnusableFile(
             f"pipeline '{pipeline.name}' does not say how a row becomes an event; "
-            "add a [replay] table with label = \"<column>\" to its file"
+            'add a [replay] table with label = "<column>" to its file'
         )
     return pipeline.replay
 
 
-def check_columns(columns: Sequence[str], pipeline: Pipeline, origin: str, labels: bool = True) -> None:
+def check_columns(columns: Sequence[str], pipeline: Pipeline, origin: str, *, labels: bool = True) -> None:
     """Every column the pipeline needs is there, and every other one is dropped by name.
 
     Raises:

@@ -69,7 +69,7 @@ class EventCodec:
         self.decode = msgspec.json.Decoder(self._event).decode
         self.values = msgspec.structs.astuple
 
-    def encode(self, event_id: str, ts: int, entity: str, features: dict[str, FeatureValue]) -> bytes:
+    def encode(self, event_id: str, ts: int | str | None, entity: str, features: dict[str, FeatureValue]) -> bytes:
         """JSON bytes of an event; `features` may leave out optional ones. Not validated: a producer's bad row is sent
         as it is and ends as a dead letter."""
         return _encoder.encode({"v": 1, "event_id": event_id, "ts": ts, "entity": entity, "features": features})

@@ -126,7 +126,7 @@ class Delivery:
 
 
 def _groups(records: Sequence[Record]) -> dict[tuple[str, int | None], list[Record]]:
-    """Records by topic and partition, in order: a call of `produce_batch` has one of each.
+    """Group by topic and partition, in order: a call of `produce_batch` has one of each.
 
     It ignores a partition named in a message: the record would go elsewhere, and nobody would be told.
     """
@@ -136,9 +136,7 @@ def _groups(records: Sequence[Record]) -> dict[tuple[str, int | None], list[Reco
     return groups
 
 
-def _enqueue(
-    producer: Producer, topic: str, partition: int | None, records: list[Record], failures: list[str]
-) -> None:
+def _enqueue(producer: Producer, topic: str, partition: int | None, records: list[Record], failures: list[str]) -> None:
     where: dict[str, Any] = {} if partition is None else {"partition": partition}
 
     def failed(error: Any, _message: Any) -> None:
@@ -147,9 +145,9 @@ def _enqueue(
     if any(record.headers or record.timestamp is not None for record in records):
         # produce_batch drops headers without a word, and refuses timestamps.
         for record in records:
-            extra = {} if record.timestamp is None else {"timestamp": record.timestamp}
-            headers = list(record.headers or ())
-            producer.produce(topic, record.value, record.key, on_delivery=failed, headers=headers, **where, **extra)
+            stamp: dict[str, Any] = {} if record.timestamp is None else {"timestamp": record.timestamp}
+            headers: Any = list(record.headers or ())
+            producer.produce(topic, record.value, record.key, on_delivery=failed, headers=headers, **where, **stamp)
         return
     messages: list[dict[str, Any]] = [{"key": record.key, "value": record.value} for record in records]
     queued = producer.produce_batch(topic, messages, on_delivery=failed, **where)

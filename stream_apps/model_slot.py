@@ -34,11 +34,7 @@ class LoadedModel:
 
     def run(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities (rows, classes), or values (rows,) for regression."""
-        name = self.session.get_inputs()[0].name
-        outputs = self.session.run(None, {name: matrix})
-        if self.metadata.task == "regression":
-            return np.asarray(outputs[0], dtype=np.float64).reshape(len(matrix))
-        return np.asarray(outputs[1], dtype=np.float64).reshape(len(matrix), len(self.metadata.classes))
+        return run_session(self.session, self.metadata, matrix)
 
 
 def open_session(data: bytes, pipeline: Pipeline) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:
@@ -68,6 +64,15 @@ def open_session(data: bytes, pipeline: Pipeline) -> tuple[onnxruntime.Inference
     except Exception as error:
         raise UnusableModel(f"the model fails on a row of zeros: {error}") from error
     return session, metadata
+
+
+def run_session(session: onnxruntime.InferenceSession, metadata: ModelMetadata,
+                matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities (rows, classes), or values (rows,) for regression, of a matrix (rows, features)."""
+    outputs = session.run(None, {session.get_inputs()[0].name: matrix})
+    if metadata.task == "regression":
+        return np.asarray(outputs[0], dtype=np.float64).reshape(len(matrix))
+    return np.asarray(outputs[1], dtype=np.float64).reshape(len(matrix), len(metadata.classes))
 
 
 def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipeline) -> LoadedModel:

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 import faust
 import msgspec
 import uvloop
+from faust.sensors.base import Sensor
 from faust.sensors.monitor import Monitor
+from faust.types import TP
 from faust.types.auth import CredentialsT
 from faust.worker import Worker
 
@@ -43,32 +45,23 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     rebalance_timeout: float = 20.0
     request_timeout: float = 30.0
     drain_seconds: float = 3.0
-    security: dict[str, str] = {}  # librdkafka's names: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location...
+    security: dict[
+        str, str
+    ] = {}  # librdkafka's names: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location...
 
 
 class QuietMonitor(Monitor):
     """Faust's monitor without its bookkeeping per message: the services export their own metrics, per chunk."""
 
-    def on_message_in(self, *_: Any) -> None:
-        """Count nothing."""
+    on_message_in = Sensor.on_message_in
+    on_message_out = Sensor.on_message_out
+    on_send_completed = Sensor.on_send_completed
+    on_send_initiated = Sensor.on_send_initiated
+    on_stream_event_in = Sensor.on_stream_event_in
+    on_stream_event_out = Sensor.on_stream_event_out
 
-    def on_stream_event_in(self, *_: Any) -> None:
-        """Count nothing."""
-
-    def on_stream_event_out(self, *_: Any) -> None:
-        """Count nothing."""
-
-    def on_message_out(self, *_: Any) -> None:
-        """Count nothing."""
-
-    def on_send_initiated(self, *_: Any, **__: Any) -> None:
-        """Count nothing."""
-
-    def on_send_completed(self, *_: Any, **__: Any) -> None:
-        """Count nothing."""
-
-    def track_tp_end_offset(self, *_: Any) -> None:
-        """Count nothing."""
+    def track_tp_end_offset(self, tp: TP, offset: int) -> None:
+        """Leave it to the transport's `high_water`."""
 
 
 def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None = None) -> StreamApp:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from schemas.codec import FeatureMatrix
 from schemas.messages import LabelValue
@@ -80,7 +81,7 @@ def fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
     labels, known = _targets(metadata, data.rows.labels)
     expert = FittedExpert(estimator(family, metadata, pipeline.retraining.seed), metadata, known)
     options = {"categorical_feature": categorical_columns(metadata)} if family == "lightgbm" else {}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")  # convergence is judged by the loss on fresh rows
         expert.model.fit(expert.matrix(data.rows), labels, **options)
     return expert

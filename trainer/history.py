@@ -1,6 +1,7 @@
 """Labelled rows in the order of the log, distinct by event, the newest `max_rows` of them."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.codec import FeatureMatrix
+from schemas.codec import FeatureMatrix, canonical_label
 from schemas.messages import Dataset, LabelledEvent, LabelValue
 from schemas.pipeline import Pipeline
 
@@ -18,8 +19,9 @@ _NEVER = np.iinfo(np.int64).max
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows column by column: numbers (rows, numeric features) float64 with NaN for null; the other features as columns
-    of values, null as None; labels."""
+    of values, null as None; event times; labels."""
 
+    ts: NDArray[np.int64]
     numbers: NDArray[np.float64]
     discrete: list[tuple[Any, ...]]
     labels: list[LabelValue]
@@ -29,8 +31,8 @@ class Rows:
 
     def part(self, begin: int, end: int) -> "Rows":
         """Rows `begin` to `end` (exclusive)."""
-        return Rows(numbers=self.numbers[begin:end], discrete=[column[begin:end] for column in self.discrete],
-                    labels=self.labels[begin:end])
+        return Rows(ts=self.ts[begin:end], numbers=self.numbers[begin:end],
+                    discrete=[column[begin:end] for column in self.discrete], labels=self.labels[begin:end])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class History:
     def __init__(self, pipeline: Pipeline) -> None:
         self._matrix = FeatureMatrix(pipeline.features)
         self._max_rows = pipeline.retraining.max_rows
-        self._classify = pipeline.task != "regression"
+        self._task = pipeline.task
         self._entries: list[_Entry] = []
         self._start = 0  # index of the oldest that is kept
         self._base = 0  # position of index 0; positions grow for ever
@@ -73,19 +75,24 @@ class History:
         self._newest: dict[tuple[str, str], int] = {}  # event to position
         self._first_seen: dict[str, int] = {}  # class to the offset that first showed it
         self._values: dict[Any, Any] = {}  # one object a category
-        self.misfits = 0
+
+    def fits(self, event: LabelledEvent) -> bool:
+        """Whether its vector has the length of the definition (an older definition's may not)."""
+        return len(event.features) == len(self._matrix.features)
+
+    def rows_of(self, events: Sequence[LabelledEvent]) -> Rows:
+        """Events that fit, as rows."""
+        numbers, discrete = self._matrix.split([event.features for event in events])
+        columns = [tuple(column) for column in discrete] or [() for _ in self._matrix.discrete]
+        return Rows(ts=np.array([event.ts for event in events], dtype=np.int64), numbers=numbers, discrete=columns,
+                    labels=[canonical_label(self._task, event.label) for event in events])
 
     def append(self, offset: int, event: LabelledEvent) -> bool:
-        """Take one record in; True where it is the first label of its event, hence a fresh row to judge and train on.
-
-        A vector of another length (an older definition) does not count; `misfits` says how many there were.
-        """
-        if len(event.features) != len(self._matrix.features):
-            self.misfits += 1
-            return False
+        """Take one record that fits in; True where it is the first label of its event, hence a fresh row to judge and
+        train on."""
         index = self._store(offset, event)
-        if self._classify:
-            self._first_seen.setdefault(str(event.label), offset)
+        if self._task != "regression":
+            self._first_seen.setdefault(str(self._entries[index].label), offset)
         return self._supersede(index, offset)
 
     def dataset(self, first: int, last: int) -> TrainingRows:
@@ -94,7 +101,8 @@ class History:
         entries = [self._entries[i] for i in chosen]
         digest = hashlib.sha256(b"".join(entry.digest for entry in entries)).hexdigest()
         columns = [tuple(e.discrete[j] for e in entries) for j in range(len(self._matrix.discrete))]
-        rows = Rows(numbers=self._numbers[chosen], discrete=columns, labels=[e.label for e in entries])
+        rows = Rows(ts=np.array([e.ts for e in entries], dtype=np.int64), numbers=self._numbers[chosen],
+                    discrete=columns, labels=[e.label for e in entries])
         dataset = Dataset(first=first, last=last, rows=len(chosen), digest=digest)
         return TrainingRows(dataset=dataset, rows=rows, classes=self.classes(last))
 
@@ -134,7 +142,7 @@ class History:
         content = msgspec.json.encode((event.entity, event.event_id, event.features, event.label))
         values = [event.features[j] for j in self._matrix.discrete]
         self._entries.append(_Entry(
-            (event.entity, event.event_id), event.ts, event.revision, event.label,
+            (event.entity, event.event_id), event.ts, event.revision, canonical_label(self._task, event.label),
             tuple(self._values.setdefault((type(v), v), v) for v in values), hashlib.sha256(content).digest(),
         ))
         self._offsets[index] = offset

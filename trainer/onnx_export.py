@@ -33,7 +33,8 @@ def export(expert: FittedExpert) -> bytes:
 
 
 def check_parity(data: bytes, expert: FittedExpert, rows: Rows, tolerance: float) -> float:
-    """Largest difference between file and fitted model on `rows`: in probability, or relative to the value (from 1 on).
+    """Largest difference between file and fitted model on `rows`: in probability, or (regression) relative to the value,
+    where it is small to the mean absolute value of all.
 
     Labels must be equal wherever the two best classes are further apart than the tolerance.
 
@@ -43,7 +44,8 @@ def check_parity(data: bytes, expert: FittedExpert, rows: Rows, tolerance: float
     matrix = expert.matrix(rows)
     answers, expected = run(data, matrix), expert.answer(matrix)
     regression = expert.metadata.task == "regression"
-    scale = np.maximum(np.abs(expected), 1.0) if regression else 1.0
+    sizes = np.abs(expected)
+    scale = np.maximum(sizes, sizes.mean() or 1.0) if regression else 1.0
     difference = float(np.max(np.abs(answers - expected) / scale, initial=0.0))
     if not difference <= tolerance:
         raise ParityError(f"the ONNX file differs from the fitted model by {difference:.2e} on {len(rows)} rows; "

@@ -4,6 +4,7 @@ LocalStackError
 ├── AlreadyRunning        a living parent holds this home             retriable: after `automl-stream down`
 ├── CorruptJar            a fresh download has the wrong SHA-256      retriable
 ├── DownloadFailed        Maven Central (or the mirror) is away       retriable
+├── Ending                the supervisor was asked to end meanwhile
 ├── MissingLibrary        a system library is not installed
 ├── NotAnswering          a given external address does not answer    retriable
 ├── NotEnoughDisk         too little free space under home
@@ -40,6 +41,10 @@ class DownloadFailed(LocalStackError):
     """A jar cannot be downloaded."""
 
     retriable = True
+
+
+class Ending(LocalStackError):
+    """The supervisor was asked to end while something waited for it."""
 
 
 class MissingLibrary(LocalStackError):

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from automl_stream.local_stack.errors import CorruptJar, DownloadFailed
+from automl_stream.local_stack.errors import CorruptJar, DownloadFailed, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
+
+    from jgo.maven import MavenContext
 
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 
@@ -52,7 +55,7 @@ def jar_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automl-stream" / "jars"
 
 
-def fetch_jars(lock: Lock, cache: Path, report: Callable[[str], None]) -> list[Path]:
+def fetch_jars(lock: Lock, cache: Path, report: Callable[[str], None], ending: Event) -> list[Path]:
     """Return the paths of all jars, each checked against the lock; download what is missing or corrupt.
 
     Nothing is imported from jgo and nothing reaches for the network when all are present. ``report`` hears of corrupt
@@ -61,6 +64,7 @@ def fetch_jars(lock: Lock, cache: Path, report: Callable[[str], None]) -> list[P
     Raises:
         DownloadFailed: a jar cannot be had.
         CorruptJar: a jar is wrong even after a fresh download.
+        Ending: ``ending`` was set during the download.
     """
     wanted = [jar for jar in lock.jars if not _is_intact(jar, cache)]
     if wanted:
@@ -70,12 +74,12 @@ def fetch_jars(lock: Lock, cache: Path, report: Callable[[str], None]) -> list[P
                 if jar.path(cache).exists():
                     report(f"{jar.path(cache)} is corrupt: downloading it again")
                     jar.path(cache).unlink()
-            download(wanted, cache, os.environ.get("AUTOML_STREAM_MAVEN_URL", MAVEN_CENTRAL))
+            download(wanted, cache, os.environ.get("AUTOML_STREAM_MAVEN_URL", MAVEN_CENTRAL), ending)
     return [jar.path(cache) for jar in lock.jars]
 
 
-def download(jars: Sequence[Jar], cache: Path, repository_url: str) -> None:
-    """Download the jars one by one behind a progress bar, and verify each."""
+def download(jars: Sequence[Jar], cache: Path, repository_url: str, ending: Event) -> None:
+    """Download the jars one by one behind a progress bar, verify each, and break off when ``ending`` is set."""
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  (only a download needs it)
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
 
@@ -86,7 +90,14 @@ def download(jars: Sequence[Jar], cache: Path, repository_url: str) -> None:
         @contextmanager
         def one_jar(filename: str, _size: int) -> Iterator[Callable[[int], None]]:
             progress.update(task, description=f"Kafka: {filename}")
-            yield lambda count: progress.advance(task, count)
+
+            def advance(count: int) -> None:
+                if ending.is_set():
+                    message = f"Stopped while {filename} was being downloaded."
+                    raise Ending(message)
+                progress.advance(task, count)
+
+            yield advance
 
         maven = MavenContext(
             resolver=PythonResolver(progress_callback=one_jar),
@@ -102,6 +113,9 @@ def _download_one(maven: MavenContext, jar: Jar, cache: Path) -> None:
     group, artifact, version = jar.coordinate.split(":")
     try:
         maven.project(group, artifact).at_version(version).artifact().resolve()
+    except Ending:
+        jar.path(cache).unlink(missing_ok=True)
+        raise
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors, jgo's "not found" is a RuntimeError
         jar.path(cache).unlink(missing_ok=True)
         if getattr(error, "errno", None) == errno.ENOSPC:

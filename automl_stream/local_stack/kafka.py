@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 # Retention is each topic's own matter: a broker-wide log.retention.bytes would cut the unlimited ones. Small segments
-# let it take effect on small disks; small cleaner buffers and indexes suit a small heap.
+# let it take effect on small disks; small cleaner buffers and indexes suit a small heap. A killed broker may register
+# again only when its old session has expired: the default of 9 s would be most of a restart.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -31,6 +32,8 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 message.max.bytes=2097152
 offsets.topic.num.partitions=4
@@ -97,7 +100,7 @@ def is_serving(address: str, timeout: float = 1.0) -> bool:
     """Return whether a broker at host:port answers a metadata request within ``timeout`` seconds, itself included."""
     from confluent_kafka import KafkaException  # noqa: PLC0415  (only a start needs it)
 
-    host, _, port = address.split(",")[0].rpartition(":")
+    host, _, port = address.split(",", 1)[0].rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout).close()  # cheaper than a client for each attempt
         return bool(_admin(address).list_topics(timeout=timeout).brokers)

@@ -12,7 +12,8 @@ import os
 import sys
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, LiteralString
 from urllib.parse import urlsplit
 
 from automl_stream.local_stack.ports import LOOPBACK, Port, require_free
@@ -49,7 +50,7 @@ def is_serving(uri: str, timeout: float = 1.0) -> bool:
     """Return whether an MLflow server answers at this http(s) address."""
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=timeout) as response:  # noqa: S310
-            return response.status == 200  # noqa: PLR2004
+            return response.status == HTTPStatus.OK
     except OSError:
         return False
 
@@ -129,7 +130,7 @@ def _build_template(connection: Connection, database_url: str) -> None:
         _drop(connection, scratch)
         _create(connection, scratch, "template1")
         _migrate(store_uri(database_url, scratch))
-        connection.execute(f'ALTER DATABASE "{scratch}" RENAME TO "{template()}"')
+        _execute(connection, "ALTER DATABASE {} RENAME TO {}", scratch, template())
 
 
 def _migrate(uri: str) -> None:
@@ -153,7 +154,8 @@ def _revision(database_url: str, database: str) -> str | None:
 def _connection(database_url: str, database: str | None = None) -> Connection:
     import psycopg  # noqa: PLC0415  (only a start needs it)
 
-    return psycopg.connect(database_url, autocommit=True, **({"dbname": database} if database else {}))
+    url = urlsplit(database_url)
+    return psycopg.connect(url._replace(path=f"/{database}" if database else url.path).geturl(), autocommit=True)
 
 
 @contextmanager
@@ -171,11 +173,17 @@ def _exists(connection: Connection, database: str) -> bool:
 
 
 def _create(connection: Connection, database: str, source: str) -> None:
-    connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{source}"')
+    _execute(connection, "CREATE DATABASE {} TEMPLATE {}", database, source)
 
 
 def _drop(connection: Connection, database: str) -> None:
-    connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+    _execute(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+
+
+def _execute(connection: Connection, statement: LiteralString, *names: str) -> None:
+    from psycopg import sql  # noqa: PLC0415  (only a start needs it)
+
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 if __name__ == "__main__":

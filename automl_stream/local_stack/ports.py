@@ -80,7 +80,7 @@ def _listener(number: int) -> str:
     except psutil.AccessDenied:  # macOS shows sockets to root only
         return ""
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == number and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,) and connection.pid:
             try:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
             except psutil.Error:

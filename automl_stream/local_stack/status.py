@@ -9,8 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from automl_stream.local_stack.processes import ProcessRecord, read_state
-from automl_stream.local_stack.supervisor import resident_bytes
+from automl_stream.local_stack.processes import ProcessRecord, read_state, resident_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

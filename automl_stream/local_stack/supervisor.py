@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
-from automl_stream.local_stack.errors import AlreadyRunning, LocalStackError, ServiceFailed, UnknownService
+from automl_stream.local_stack.errors import AlreadyRunning, Ending, ServiceFailed, UnknownService
 from automl_stream.local_stack.processes import (
     ProcessRecord,
     StackState,
     end_all,
-    family,
     read_state,
     remove_state,
+    resident_bytes,
     signal_group,
     write_state,
 )
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 GRACE_SECONDS = {False: 6.0, True: 5.0}
 """How long services, then the infrastructure, have to stop: with what a kill takes, 15 s in all."""
-
-
-class Ending(LocalStackError):
-    """The supervisor was asked to end while something waited for it."""
 
 
 class Supervisor:
@@ -194,17 +190,6 @@ class Supervisor:
             children = tuple(child.record for child in self._children.values() if child.record)
             parent = ProcessRecord.of("automl-stream", psutil.Process().pid)
             write_state(self.home, StackState(parent=parent, children=children, addresses=self._addresses))
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the resident bytes of a process and its descendants; 0 if it has gone."""
-    total = 0
-    try:
-        for process in family(psutil.Process(pid)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        return total
-    return total
 
 
 def _failure(child: Child, what: str) -> str:

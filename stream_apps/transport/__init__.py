@@ -11,10 +11,16 @@ messages), `prefix` (what may be committed), `consumer` (the rules), `driver` (t
             app.consumer.complete(event.message)    # the only thing that lets an offset be committed
 """
 
-from stream_apps.transport.chunk import ChunkMessage, Row
+from stream_apps.transport.chunk import Chunking, ChunkMessage, Row
 from stream_apps.transport.consumer import Consumer
-from stream_apps.transport.driver import Chunking, StreamApp
-from stream_apps.transport.start import ExpiredHook, ExpiredOffsetsError, ShortLogError, TransportError
+from stream_apps.transport.driver import StreamApp
+from stream_apps.transport.start import (
+    ExpiredHook,
+    ExpiredOffsetsError,
+    LostPositionError,
+    ShortLogError,
+    TransportError,
+)
 
 __all__ = [
     "ChunkMessage",
@@ -22,6 +28,7 @@ __all__ = [
     "Consumer",
     "ExpiredHook",
     "ExpiredOffsetsError",
+    "LostPositionError",
     "Row",
     "ShortLogError",
     "StreamApp",

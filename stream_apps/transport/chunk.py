@@ -1,11 +1,25 @@
 """From fetched rows to Faust messages."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
+import msgspec
 from faust.types import TP, ConsumerMessage
 
 from stream_apps.transport.prefix import Prefix, Slot
+
+
+class Chunking(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows are fetched and let go.
+
+    Rows a chunk at most; how long a broker may hold an empty fetch (ms); longest drain, and longest commit after it, on
+    revoke and stop (s); how long any commit may take before the process ends (s).
+    """
+
+    rows: int = 4000
+    fetch_wait_ms: int = 50
+    drain_seconds: float = 3.0
+    commit_seconds: float = 60.0
 
 
 class Row(Protocol):
@@ -22,6 +36,7 @@ class Row(Protocol):
 class ChunkMessage(ConsumerMessage):
     """One chunk: `value` is its list of `Row`, `first` and `offset` are the offsets of its first and last row."""
 
+    value: Any
     first: int
     epoch: int
     prefix: Prefix
@@ -42,9 +57,9 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
         last.offset,
         last.timestamp / 1000.0,
         last.timestamp_type,
-        (),
         None,
-        rows,  # type: ignore[arg-type]  # Faust says bytes; the raw serializer hands on whatever it is given
+        None,
+        cast("Any", rows),  # Faust says bytes; the raw serializer hands on whatever it is given
         None,
         0,
         0,

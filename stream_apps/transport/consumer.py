@@ -6,8 +6,11 @@
 4. On revoke and stop: drain what the agents hold, commit, let go.
 """
 
+# ruff: noqa: SLF001  # this is Faust's and aiokafka's inside: test_insides.py watches it
+
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -15,10 +18,10 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
+from stream_apps.transport.chunk import Chunking, ChunkMessage, Row, chunk_message, split
 from stream_apps.transport.fetch import FetchThread, Reached
 from stream_apps.transport.prefix import Prefix
-from stream_apps.transport.start import start_offset
+from stream_apps.transport.start import ExpiredHook, LostPositionError, start_offset
 
 FETCH_TIMEOUT = 1.0  # seconds a turn waits for rows; stop and the log's end are looked at as often
 DRAIN_POLL = 0.05  # seconds; a message that the agent let go without completing it tells nobody
@@ -27,10 +30,10 @@ DRAIN_POLL = 0.05  # seconds; a message that the agent let go without completing
 class Consumer(driver.Consumer):
     """Faust's consumer with commits by completed prefix. All methods belong to the application's event loop."""
 
-    _thread: FetchThread
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Faust creates it, through the transport."""
+    def __init__(self, transport: Any, *args: Any, **options: Any) -> None:
+        """Let Faust create it, through the transport, which has the settings."""
+        self._chunking: Chunking = transport.chunking
+        self._on_expired: ExpiredHook | None = transport.on_expired
         self.resume_at: dict[TP, int] = {}
         """Offsets from checkpoints: they win over the group's commit. Fill it in `app.on_rebalance_complete`."""
         self.draining = False
@@ -44,12 +47,12 @@ class Consumer(driver.Consumer):
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
         self._room = asyncio.Event()
         self._completed = asyncio.Event()
-        super().__init__(*args, **options)
+        super().__init__(transport, *args, **options)
 
     def _new_consumer_thread(self) -> FetchThread:
-        thread = FetchThread(self, loop=self.loop, beacon=self.beacon)
-        thread.fetch_wait_ms = self.app.chunking.fetch_wait_ms
-        return thread
+        self._fetching = FetchThread(self, loop=self.loop, beacon=self.beacon)
+        self._fetching.fetch_wait_ms = self._chunking.fetch_wait_ms
+        return self._fetching
 
     # Completion and commits
 
@@ -69,8 +72,8 @@ class Consumer(driver.Consumer):
         self._completed.set()
         return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> list[TP]:
-        return [tp for tp in self._prefixes if topics is None or tp in topics or tp.topic in topics]
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._prefixes if topics is None or tp in topics or tp.topic in topics])
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._prefixes[tp].end  # stock: commits past the gap that a failed event leaves
@@ -80,7 +83,14 @@ class Consumer(driver.Consumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         epoch = self._epoch
-        accepted = await super()._commit(offsets)
+        try:
+            async with asyncio.timeout(self._chunking.commit_seconds):
+                accepted = await super()._commit(offsets)
+        except TimeoutError as error:
+            # After a broker's restart aiokafka's coordinator was seen to hang for good while fetches went on: a worker
+            # that reads without being a member of its group.
+            await self.app.crash(error)
+            return False
         if accepted and epoch == self._epoch:
             self._sent.update(offsets)
         return accepted
@@ -105,15 +115,17 @@ class Consumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Drain what the agents hold, commit, let go. Stock may wait for ever, and collects garbage at every turn."""
-        deadline = self.loop.time() + self.app.chunking.drain_seconds
+        deadline = self.loop.time() + self._chunking.drain_seconds
         self.draining = True
         try:
             while self._unacked_messages and not self.should_stop and self.loop.time() < deadline:
                 self._completed.clear()
                 await _wait(self._completed, DRAIN_POLL)
-            while await self.maybe_wait_for_commit_to_finish():
-                pass  # commit() does nothing while another runs, and that one may not know the last completions
-            await self.commit_and_end_transactions()
+            with suppress(TimeoutError):  # what is not committed is read again
+                async with asyncio.timeout(self._chunking.drain_seconds):
+                    while await self.maybe_wait_for_commit_to_finish():
+                        pass  # commit() does nothing while another runs, which may not know the last completions
+                    await self.commit_and_end_transactions()
         finally:
             self.draining = False
             self._let_go()
@@ -145,16 +157,16 @@ class Consumer(driver.Consumer):
         starts = await self._starts({tp: self.resume_at.get(tp) for tp in self.assignment()})
         if epoch == self._epoch and starts:
             self._read_offset.update(starts)
-            await self._thread.seek_all(starts)
+            await self._fetching.seek_all(starts)
         self._positioned = epoch == self._epoch and not self._dropped
 
     async def _starts(self, wanted: Mapping[TP, int | None]) -> dict[TP, int]:
-        starts = {}
-        bounds = await self._thread.bounds(wanted) if wanted else {}
+        starts, epoch = {}, self._epoch
+        bounds = await self._fetching.bounds(wanted) if wanted else {}
         for tp, known in bounds.items():
             resume = wanted[tp] if wanted[tp] is not None else known.committed
-            starts[tp] = await start_offset(tp, resume, known, self.app.on_expired)
-            if resume is not None and resume < known.first:
+            starts[tp] = await start_offset(tp, resume, known, self._on_expired)
+            if resume is not None and resume < known.first and epoch == self._epoch:
                 self.resume_at[tp] = known.first  # told once: a rewind of this assignment need not tell it again
         return starts
 
@@ -177,6 +189,8 @@ class Consumer(driver.Consumer):
         if not self._assigned.is_set():
             await _wait(self._assigned, FETCH_TIMEOUT)
         elif self.flow_active and not self._positioned:
+            if self._prefixes:
+                raise LostPositionError(self._prefixes)
             await self._set_positions()
         elif self.flow_active and self._buffered_partitions and not self._active_partitions:
             self._room.clear()
@@ -193,14 +207,14 @@ class Consumer(driver.Consumer):
         except NoOffsetForPartitionError:
             self._drop()  # aiokafka looked for a position before it was given one
             return
-        reached = self._thread.reached
+        reached = self._fetching.reached
         for tp, rows in (records or {}).items():
             await self._hand_out(ensure_TP(tp), rows, epoch)
         if self._flows(epoch):
             self._reached = reached
 
     async def _hand_out(self, tp: TP, rows: Sequence[Row], epoch: int) -> None:
-        for part in split(rows, self._read_offset[tp], self.app.chunking.rows):
+        for part in split(rows, self._read_offset[tp], self._chunking.rows):
             # A fetch that was under way may return before or after the seek of a rebalance.
             if not self._flows(epoch):
                 self._drop()
@@ -216,7 +230,7 @@ class Consumer(driver.Consumer):
         starts = await self._starts({tp: self._read_offset[tp] for tp in tps if self._flows(epoch)})
         if starts and self._flows(epoch):
             self._read_offset.update(starts)
-            await self._thread.seek_all(starts)
+            await self._fetching.seek_all(starts)
 
     def _flows(self, epoch: int) -> bool:
         return self.flow_active and self._positioned and epoch == self._epoch
@@ -226,8 +240,6 @@ class Consumer(driver.Consumer):
         self._positioned = False
 
 
-async def _wait(event: asyncio.Event, timeout: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), timeout)
-    except TimeoutError:
-        return
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -2,13 +2,15 @@
 
 import os
 import threading
-from typing import Any
+from typing import Any, cast
 
-import msgspec
 from faust.app import App
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TopicT
+from faust.types.transports import ConsumerT
+from yarl import URL
 
+from stream_apps.transport.chunk import Chunking
 from stream_apps.transport.consumer import Consumer
 from stream_apps.transport.fetch import install_raw_rows
 from stream_apps.transport.start import ExpiredHook
@@ -16,18 +18,16 @@ from stream_apps.transport.start import ExpiredHook
 HARD_EXIT_CODE = 70
 
 
-class Chunking(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows a chunk at most; how long a broker may hold an empty fetch; longest drain on revoke and stop (seconds)."""
-
-    rows: int = 4000
-    fetch_wait_ms: int = 50
-    drain_seconds: float = 3.0
-
-
 class Transport(driver.Transport):
     """Faust's aiokafka transport with our consumer."""
 
     Consumer = Consumer
+
+    def __init__(self, url: list[URL], app: "StreamApp") -> None:
+        """Take the application's settings along for the consumer, which Faust creates."""
+        self.chunking = app.chunking
+        self.on_expired = app.on_expired
+        super().__init__(url, app)
 
 
 def exit_hard_after(seconds: float) -> None:
@@ -40,7 +40,9 @@ def exit_hard_after(seconds: float) -> None:
 class StreamApp(App):
     """A Faust application whose agents get chunks."""
 
-    def __init__(self, group: str, *, chunking: Chunking, on_expired: ExpiredHook | None = None, **options: Any) -> None:
+    def __init__(
+        self, group: str, *, chunking: Chunking, on_expired: ExpiredHook | None = None, **options: Any
+    ) -> None:
         """`options` are Faust's settings; the reset policy is fixed, since the transport sets every position itself."""
         self.chunking = chunking
         self.on_expired = on_expired
@@ -53,10 +55,10 @@ class StreamApp(App):
     @property
     def consumer(self) -> Consumer:
         """The transport's consumer; it exists once the application runs."""
-        return super().consumer  # type: ignore[return-value]
+        return cast("Consumer", super().consumer)
 
     @consumer.setter
-    def consumer(self, consumer: Consumer) -> None:
+    def consumer(self, consumer: ConsumerT) -> None:
         self._consumer = consumer
 
     def _new_transport(self) -> Transport:

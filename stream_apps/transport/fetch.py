@@ -1,6 +1,8 @@
 """Fetching: Faust's aiokafka thread, asked for raw rows, committed rows only, and explicit positions."""
 
-from collections.abc import Iterable, Mapping
+# ruff: noqa: SLF001  # this is Faust's and aiokafka's inside: test_insides.py watches it
+
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -29,7 +31,7 @@ def install_raw_rows() -> None:
 
     Other aiokafka consumers of the process keep the stock behaviour.
     """
-    PartitionRecords._consumer_record = _consumer_record  # type: ignore[method-assign]
+    PartitionRecords._consumer_record = _consumer_record
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class FetchThread(AIOKafkaConsumerThread):
         return await self.call_thread(self._bounds, [ensure_aiokafka_TP(tp) for tp in tps])
 
     async def _bounds(self, tps: list[TopicPartition]) -> dict[TP, Bounds]:
-        consumer = self._ensure_consumer()
+        consumer: Any = self._ensure_consumer()
         committed = await consumer._coordinator.fetch_committed_offsets(tps)
         first = await consumer.beginning_offsets(tps)
         end = await consumer.end_offsets(tps)
@@ -86,14 +88,16 @@ class FetchThread(AIOKafkaConsumerThread):
     async def _seek_all(self, offsets: Mapping[TP, int]) -> None:
         # In the thread: aiokafka's seek touches futures of its own loop (Faust calls it across threads).
         consumer = self._ensure_consumer()
-        for tp, offset in offsets.items():
-            consumer.seek(ensure_aiokafka_TP(tp), offset)
+        for tp in consumer.assignment() & {ensure_aiokafka_TP(tp) for tp in offsets}:
+            consumer.seek(tp, offsets[ensure_TP(tp)])
 
 
-def _reached(consumer: Any) -> Iterable[tuple[TP, Reached]]:
+def _reached(consumer: Any) -> Iterator[tuple[TP, Reached]]:
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription is not None else None
-    for tp in assignment.tps if assignment is not None else ():
+    if assignment is None:
+        return
+    for tp in assignment.tps:
         state = assignment.state_value(tp)
         if state.has_valid_position and state.lso is not None:
             yield ensure_TP(tp), Reached(position=state.position, end=state.lso)

@@ -1,6 +1,6 @@
 """Where reading of a partition starts: the checkpoint's offset, else the group's commit, else the log's first row."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from faust.types import TP
@@ -35,6 +35,19 @@ class ShortLogError(TransportError):
             f"{tp.topic}[{tp.partition}]: the log ends at {end}, before offset {wanted} at which reading must resume; "
             "was the topic recreated? Then reset the consumer group and the checkpoints"
         )
+
+
+class LostPositionError(TransportError):
+    """Rows were dropped after others of the same assignment were handed out.
+
+    A rewind would hand out rows again that the application has counted. No known path leads here: only a revoke or a
+    stop ends the flow, and both end the assignment.
+    """
+
+    def __init__(self, tps: Iterable[TP]) -> None:
+        """Name the partitions that were being read."""
+        names = ", ".join(sorted(f"{tp.topic}[{tp.partition}]" for tp in tps))
+        super().__init__(f"{names}: rows were dropped in the middle of an assignment; start again to read them")
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Cells of values."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -20,6 +20,7 @@ from drift.cells import (
 floats = npst.arrays(np.float64, st.integers(0, 60), elements=st.floats(width=64))
 
 
+@settings(deadline=None)
 @given(floats)
 def test_edges_ascend_and_every_finite_reference_value_is_in_range(values: np.ndarray) -> None:
     edges = number_edges(values)
@@ -55,6 +56,7 @@ def test_a_feature_without_values_has_one_cell_for_any_value() -> None:
     assert number_labels(edges) == ("any value", "missing")
 
 
+@settings(deadline=None)
 @given(floats)
 def test_every_cell_of_a_number_has_a_label(values: np.ndarray) -> None:
     edges = number_edges(values)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -12,6 +12,7 @@ from drift.contrasts import scores, weights
 counts = st.lists(st.integers(0, 1000), min_size=2, max_size=24).filter(lambda cells: sum(cells) > 0).map(np.array)
 
 
+@settings(deadline=None)
 @given(counts)
 def test_scores_have_mean_0_and_variance_1_over_the_reference_or_are_0(cells: np.ndarray) -> None:
     share = cells / cells.sum()
@@ -21,6 +22,7 @@ def test_scores_have_mean_0_and_variance_1_over_the_reference_or_are_0(cells: np
         assert share @ score**2 == pytest.approx(1.0 if score.any() else 0.0, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(counts)
 def test_location_and_scale_are_orthogonal(cells: np.ndarray) -> None:
     location, scale = scores("number", cells)

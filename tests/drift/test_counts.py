@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.cells import number_cells
@@ -42,6 +42,7 @@ def test_the_reference_counts_again_as_it_was_counted(profile: ReferenceProfile)
     assert counted.tolist() == [count for feature in profile.features for count in feature.counts]
 
 
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_partitioning_gives_the_counts_of_a_recount(profile: ReferenceProfile, data: st.DataObject) -> None:
     counter = CellCounter(profile)

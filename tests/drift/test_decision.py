@@ -1,12 +1,14 @@
 """The decision at a closed window."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from drift.cells import FeatureKind
 from drift.counts import CellCounter
 from drift.decision import Decider, DecisionSettings, decide
 from drift.errors import CountsError
@@ -14,10 +16,10 @@ from drift.profile import FeatureColumn, ReferenceProfile, build_profile
 from drift.verdict import FeatureVerdict, Verdict
 
 Profiled = Callable[..., ReferenceProfile]
-Columns = dict[str, Sequence]
+Columns = Mapping[str, Any]
 
 SETTINGS = DecisionSettings(budget_windows=1000)
-KINDS = {
+KINDS: dict[str, FeatureKind] = {
     "normal": "number",
     "constant": "number",
     "never": "number",
@@ -82,7 +84,7 @@ def test_a_quiet_window_raises_no_alarm(quiet: World) -> None:
 
 
 def test_an_empty_window_says_no_data_and_no_alarm_even_after_drift(quiet: World) -> None:
-    drifted = quiet.window() | {"constant": np.full(100, 3.1)}
+    drifted = {**quiet.window(), "constant": np.full(100, 3.1)}
     for verdict in (quiet.then(quiet.window(0)), quiet.then(drifted, quiet.window(0))):
         assert verdict.no_data
         assert not verdict.alarm
@@ -91,7 +93,7 @@ def test_an_empty_window_says_no_data_and_no_alarm_even_after_drift(quiet: World
 
 
 def test_one_row_far_out_says_no_data_and_no_alarm(quiet: World) -> None:
-    outlier = quiet.window(1) | {name: np.full(1, 100.0) for name, kind in KINDS.items() if kind == "number"}
+    outlier = {**quiet.window(1), **{name: np.full(1, 100.0) for name, kind in KINDS.items() if kind == "number"}}
     verdict = quiet.then(outlier)
     assert verdict.no_data
     assert not verdict.alarm
@@ -116,7 +118,7 @@ def test_one_row_far_out_says_no_data_and_no_alarm(quiet: World) -> None:
 def test_a_sudden_change_alarms_in_its_window(
     quiet: World, name: str, values: Sequence, contrast: str, said: str
 ) -> None:
-    verdict = quiet.then(quiet.window() | {name: values})
+    verdict = quiet.then({**quiet.window(), name: values})
     assert verdict.alarm
     assert verdict.onset == 0
     assert (winner(verdict).name, winner(verdict).contrast, winner(verdict).scale) == (name, contrast, 1)
@@ -125,21 +127,21 @@ def test_a_sudden_change_alarms_in_its_window(
 
 
 def test_missing_from_1_to_8_per_cent_of_200_rows_alarms_in_its_window(quiet: World) -> None:
-    verdict = quiet.then(quiet.window(200) | {"gappy": np.append(np.full(16, np.nan), np.linspace(-1.9, 1.9, 184))})
+    verdict = quiet.then({**quiet.window(200), "gappy": np.append(np.full(16, np.nan), np.linspace(-1.9, 1.9, 184))})
     assert verdict.alarm
     assert (winner(verdict).name, winner(verdict).contrast, verdict.onset) == ("gappy", "missing", 0)
     assert "gappy is missing more often by" in verdict.words
 
 
 def test_the_missing_share_is_of_the_closed_window(quiet: World) -> None:
-    verdict = quiet.then(quiet.window() | {"normal": np.append(np.full(25, np.nan), np.zeros(75))})
+    verdict = quiet.then({**quiet.window(), "normal": np.append(np.full(25, np.nan), np.zeros(75))})
     shares = {feature.name: feature.missing for feature in verdict.features}
     assert (shares["normal"], shares["never"], shares["constant"]) == (0.25, 1.0, 0.0)
     assert {feature.rows for feature in verdict.features} == {100}
 
 
 def test_small_windows_alarm_only_together(quiet: World) -> None:
-    small = [quiet.window(20) | {"constant": np.full(20, 3.1)} for _ in range(2)]
+    small = [{**quiet.window(20), "constant": np.full(20, 3.1)} for _ in range(2)]
     only = np.stack([quiet.count(window) for window in small])
     assert not decide(quiet.profile, only[:1], SETTINGS).alarm
     together = decide(quiet.profile, only, SETTINGS)

@@ -3,11 +3,12 @@
 import hashlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.cells import MAX_CATEGORIES, number_cells
@@ -22,15 +23,18 @@ labels = st.one_of(st.none(), st.text(max_size=3))
 @st.composite
 def columns(draw: st.DrawFn) -> list[FeatureColumn]:
     rows = draw(st.integers(1, 40))
-    exactly = {"min_size": rows, "max_size": rows}
-    numbers = draw(st.lists(st.floats(), **exactly))
+
+    def column(values: st.SearchStrategy) -> list:
+        return draw(st.lists(values, min_size=rows, max_size=rows))
+
     return [
-        FeatureColumn(name="n", kind="number", values=np.array(numbers)),
-        FeatureColumn(name="c", kind="category", values=draw(st.lists(labels, **exactly))),
-        FeatureColumn(name="b", kind="boolean", values=draw(st.lists(st.sampled_from([True, False, None]), **exactly))),
+        FeatureColumn(name="n", kind="number", values=np.array(column(st.floats()))),
+        FeatureColumn(name="c", kind="category", values=column(labels)),
+        FeatureColumn(name="b", kind="boolean", values=column(st.sampled_from([True, False, None]))),
     ]
 
 
+@settings(deadline=None, max_examples=40)
 @given(columns())
 def test_decoding_gives_back_what_was_encoded(features: list[FeatureColumn]) -> None:
     profile = build_profile(features)
@@ -38,6 +42,7 @@ def test_decoding_gives_back_what_was_encoded(features: list[FeatureColumn]) -> 
     assert ReferenceProfile.decode(profile.encode()).digest == profile.digest
 
 
+@settings(deadline=None, max_examples=40)
 @given(columns())
 def test_every_feature_counts_every_reference_row_once(features: list[FeatureColumn]) -> None:
     profile = build_profile(features)
@@ -118,7 +123,7 @@ def test_no_features_no_rows_and_a_name_twice_are_refused(features: list[Feature
         {"edges": (2.0, 1.0)},
     ],
 )
-def test_a_feature_whose_parts_do_not_fit_is_refused(profiled: Profiled, change: dict[str, object]) -> None:
+def test_a_feature_whose_parts_do_not_fit_is_refused(profiled: Profiled, change: dict[str, Any]) -> None:
     (feature,) = profiled(np.full((30, 1), 3.0)).features
     whole = {name: getattr(feature, name) for name in FeatureProfile.__struct_fields__}
     with pytest.raises(ProfileError):

@@ -1,10 +1,11 @@
 """The statistics that are shown, against scipy, closed forms and their noise."""
 
 import doctest
+from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import distance
 from scipy.stats import chi2, entropy, ks_2samp
@@ -19,18 +20,21 @@ counts = st.lists(st.integers(0, 60), min_size=CELLS, max_size=CELLS).map(np.arr
 occupied = counts.filter(lambda cells: cells.sum() > 0)
 
 
+@settings(deadline=None)
 @given(occupied, occupied)
 def test_ks_is_scipys_distance_of_the_cells(reference: np.ndarray, window: np.ndarray) -> None:
-    samples = (np.repeat(np.arange(CELLS), cells) for cells in (reference, window))
-    assert kolmogorov_smirnov(reference, window) == pytest.approx(ks_2samp(*samples, method="asymp").statistic)
+    left, right = (np.repeat(np.arange(CELLS), cells) for cells in (reference, window))
+    assert kolmogorov_smirnov(reference, window) == pytest.approx(ks_2samp(left, right, method="asymp")[0])
 
 
+@settings(deadline=None)
 @given(occupied, occupied)
 def test_jensen_shannon_is_the_square_of_scipys_distance(reference: np.ndarray, window: np.ndarray) -> None:
     expected = distance.jensenshannon(reference, window, base=2) ** 2
     assert divergence(reference, window) == pytest.approx(expected, abs=1e-7)
 
 
+@settings(deadline=None)
 @given(occupied, occupied)
 def test_psi_is_the_symmetric_divergence_of_the_smoothed_shares(reference: np.ndarray, window: np.ndarray) -> None:
     kept = reference + window > 0
@@ -39,6 +43,7 @@ def test_psi_is_the_symmetric_divergence_of_the_smoothed_shares(reference: np.nd
     assert population_stability_index(reference, window) == pytest.approx(expected, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(occupied, counts)
 def test_every_statistic_is_0_for_equal_shares_and_without_rows(reference: np.ndarray, window: np.ndarray) -> None:
     for statistic in (kolmogorov_smirnov, divergence, population_stability_index, corrected_population_stability_index):
@@ -58,7 +63,7 @@ def test_the_noise_of_psi_is_chi_square_and_its_mean_is_taken_off() -> None:
 
 def test_of_small_windows_without_drift_3_per_cent_exceed_a_psi_of_a_fifth_and_few_after_correction() -> None:
     rng = np.random.default_rng(1)
-    pairs = [(rng.multinomial(10_000, [0.1] * 10), rng.multinomial(100, [0.1] * 10)) for _ in range(4000)]
+    pairs = [(rng.multinomial(1000, [0.1] * 10), rng.multinomial(100, [0.1] * 10)) for _ in range(4000)]
     assert np.mean([population_stability_index(*pair) > 0.2 for pair in pairs]) == pytest.approx(0.029, abs=0.008)
     assert np.mean([corrected_population_stability_index(*pair) > 0.2 for pair in pairs]) < 0.004
 
@@ -72,7 +77,7 @@ def test_the_correction_grows_with_the_design_effects() -> None:
 
 
 @pytest.mark.parametrize("module", [ks, psi, jensen_shannon])
-def test_the_examples_in_the_documentation_are_true(module: object) -> None:
+def test_the_examples_in_the_documentation_are_true(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0
     assert results.failed == 0

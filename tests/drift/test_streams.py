@@ -18,18 +18,25 @@ WINDOW = 200
 STREAMS = [("elec2", "date"), ("bike_sharing", "dteday"), ("noaa_weather", "")]
 
 
+@pytest.fixture
+def source(request: pytest.FixtureRequest, stream: Stream) -> tuple[list[str], np.ndarray]:
+    """Names and rows of the stream the test is parametrised with."""
+    return stream(*request.param)
+
+
 @pytest.mark.parametrize(
-    ("name", "clock", "first", "moved"),
+    ("source", "first", "moved"),
     [
-        (*STREAMS[0], 42, {"vicprice", "vicdemand", "transfer"}),  # all constant until row 17,424
-        (*STREAMS[1], 26, {"yr"}),
-        (*STREAMS[2], 24, {"feat_4"}),
+        (STREAMS[0], 42, {"vicprice", "vicdemand", "transfer"}),  # all constant until row 17,424
+        (STREAMS[1], 26, {"yr"}),
+        (STREAMS[2], 24, {"feat_4"}),
     ],
+    indirect=["source"],
 )
 def test_the_first_alarm_is_where_the_stream_changes(
-    profiled: Profiled, watched: Watched, stream: Stream, *, name: str, clock: str, first: int, moved: set[str]
+    profiled: Profiled, watched: Watched, source: tuple[list[str], np.ndarray], first: int, moved: set[str]
 ) -> None:
-    names, rows = stream(name, clock)
+    names, rows = source
     reference = len(rows) // 5
     verdicts = watched(profiled(rows[:reference], names), SETTINGS, rows[reference:], WINDOW)
     alarms = [window for window, verdict in enumerate(verdicts, start=1) if verdict.alarm]

@@ -6,11 +6,12 @@ import hashlib
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 
-from automl_stream.local_stack.errors import CorruptJar, DownloadFailed
+from automl_stream.local_stack.errors import CorruptJar, DownloadFailed, Ending
 from automl_stream.local_stack.jars import Jar, Lock, fetch_jars, kafka_lock
 
 if TYPE_CHECKING:
@@ -55,21 +56,21 @@ def place(cache: Path, content: bytes) -> None:
 
 def test_a_missing_jar_is_downloaded_and_verified(mirror: Path, tmp_path: Path) -> None:
     assert mirror.exists()
-    (path,) = fetch_jars(LOCK, tmp_path / "cache", print)
+    (path,) = fetch_jars(LOCK, tmp_path / "cache", print, Event())
     assert path.read_bytes() == CONTENT
 
 
 @pytest.mark.usefixtures("offline")
 def test_present_jars_need_no_network(tmp_path: Path) -> None:
     place(tmp_path, CONTENT)
-    assert fetch_jars(LOCK, tmp_path, print) == [JAR.path(tmp_path)]
+    assert fetch_jars(LOCK, tmp_path, print, Event()) == [JAR.path(tmp_path)]
 
 
 @pytest.mark.usefixtures("mirror")
 def test_a_corrupt_jar_is_named_and_downloaded_again(tmp_path: Path) -> None:
     place(tmp_path / "cache", b"half a ja")
     said: list[str] = []
-    (path,) = fetch_jars(LOCK, tmp_path / "cache", said.append)
+    (path,) = fetch_jars(LOCK, tmp_path / "cache", said.append, Event())
     assert path.read_bytes() == CONTENT
     assert len(said) == 1
     assert "one-1.0.jar is corrupt" in said[0]
@@ -77,8 +78,10 @@ def test_a_corrupt_jar_is_named_and_downloaded_again(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_without_network_the_error_says_what_where_and_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DownloadFailed, match=r"org\.example:one:1\.0 .* from http://127\.0\.0\.1:1 .* network") as error:
-        fetch_jars(LOCK, tmp_path, print)
+    with pytest.raises(
+        DownloadFailed, match=r"org\.example:one:1\.0 .* from http://127\.0\.0\.1:1 .* network"
+    ) as error:
+        fetch_jars(LOCK, tmp_path, print, Event())
     assert "\n" not in str(error.value)
     assert not JAR.path(tmp_path).exists()
 
@@ -86,14 +89,23 @@ def test_without_network_the_error_says_what_where_and_what_to_do(tmp_path: Path
 def test_a_mirror_with_other_bytes_is_refused_and_nothing_kept(mirror: Path, tmp_path: Path) -> None:
     JAR.path(mirror).write_bytes(b"PK b jar")
     with pytest.raises(CorruptJar, match=r"org\.example:one:1\.0"):
-        fetch_jars(LOCK, tmp_path / "cache", print)
+        fetch_jars(LOCK, tmp_path / "cache", print, Event())
     assert not JAR.path(tmp_path / "cache").exists()
 
 
 def test_a_jar_the_mirror_lacks_is_an_error(mirror: Path, tmp_path: Path) -> None:
     JAR.path(mirror).unlink()
     with pytest.raises(DownloadFailed):
-        fetch_jars(LOCK, tmp_path / "cache", print)
+        fetch_jars(LOCK, tmp_path / "cache", print, Event())
+
+
+@pytest.mark.usefixtures("mirror")
+def test_a_download_is_broken_off_on_request_and_leaves_nothing(tmp_path: Path) -> None:
+    ending = Event()
+    ending.set()
+    with pytest.raises(Ending):
+        fetch_jars(LOCK, tmp_path / "cache", print, ending)
+    assert not JAR.path(tmp_path / "cache").exists()
 
 
 def test_the_lock_names_the_broker_a_logging_backend_and_a_hash_for_every_jar() -> None:

@@ -35,8 +35,6 @@ with Supervisor(pathlib.Path(sys.argv[1])) as supervisor:
     supervisor.wait()
 """
 
-Wait = "Callable[..., None]"
-
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
@@ -73,7 +71,7 @@ def test_a_stopped_service_stays_stopped(supervisor: Supervisor) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_a_killed_service_is_restarted_and_counted(supervisor: Supervisor, wait_for: Wait) -> None:
+def test_a_killed_service_is_restarted_and_counted(supervisor: Supervisor, wait_for: Callable[..., None]) -> None:
     supervisor.start(Service(name="sleeper", command=SLEEP, restart_delay=0.01))
     first = supervisor.pids()["sleeper"]
     supervisor.kill("sleeper", signal.SIGKILL)
@@ -101,7 +99,9 @@ def test_a_service_that_is_not_ready_in_time_is_reported(supervisor: Supervisor)
         supervisor.start(Service(name="slow", command=SLEEP, ready=lambda: False, ready_within=0.1))
 
 
-def test_a_job_that_ends_well_is_neither_restarted_nor_a_failure(supervisor: Supervisor, wait_for: Wait) -> None:
+def test_a_job_that_ends_well_is_neither_restarted_nor_a_failure(
+    supervisor: Supervisor, wait_for: Callable[..., None]
+) -> None:
     supervisor.launch(Service(name="job", command=("true",), restart=False), settled=True)
     supervisor.start(Service(name="sleeper", command=SLEEP))
     wait_for(lambda: not supervisor.is_alive("job"))
@@ -110,7 +110,9 @@ def test_a_job_that_ends_well_is_neither_restarted_nor_a_failure(supervisor: Sup
     assert supervisor.restarts("job") == 0
 
 
-def test_leaving_ends_also_the_deaf_and_the_grandchildren(tmp_path: Path, wait_for: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_ends_also_the_deaf_and_the_grandchildren(
+    tmp_path: Path, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("automl_stream.local_stack.supervisor.GRACE_SECONDS", {False: 0.2, True: 0.2})
     with Supervisor(tmp_path) as supervisor:
         log = tmp_path / "logs" / "deaf.log"
@@ -135,7 +137,7 @@ def test_an_unknown_name_is_an_error_that_names_the_known(supervisor: Supervisor
 
 
 def test_orphans_of_a_killed_parent_are_ended_by_the_next(
-    tmp_path: Path, parent: subprocess.Popen[str], wait_for: Wait
+    tmp_path: Path, parent: subprocess.Popen[str], wait_for: Callable[..., None]
 ) -> None:
     state = read_state(tmp_path)
     assert state

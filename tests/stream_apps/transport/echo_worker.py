@@ -15,6 +15,8 @@ from stream_apps.delivery import Delivery, Record
 from stream_apps.transport import ChunkMessage
 from stream_apps.worker import WorkerSettings, die, make_app, run
 
+IN_FLIGHT = 6
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the worker should do, and where its files are."""
@@ -27,65 +29,72 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fail: Path | None = None  # the agent raises when this file appears, and removes it
     hold_at: int | None = None  # chunks with this offset are never completed, later ones are
     resume_at: dict[int, int] = {}  # by partition of the first topic
-    in_flight: int = 6
 
 
-def main(plan: Plan) -> None:
-    """Run the worker."""
-    journal = plan.journal.open("a", buffering=1)
+class EchoWorker:
+    """The application and what it notes."""
 
-    def note(what: str, **facts: Any) -> None:
-        journal.write(msgspec.json.encode({"what": what, **facts}).decode() + "\n")
+    def __init__(self, plan: Plan) -> None:
+        """Make the application; it connects when it runs."""
+        self.plan = plan
+        self.journal = plan.journal.open("a", buffering=1)
+        self.app = make_app("echo", plan.settings, self.note_expired)
+        self.delivery = Delivery(plan.settings.bootstrap_servers)
+        self.room = asyncio.Semaphore(IN_FLIGHT)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.app.on_rebalance_complete.connect(self.note_assigned, weak=False)
+        self.app.timer(0.2)(self.note_caught_up)
+        self.app.agent(self.app.chunks(*plan.topics), name="echo")(self.echo)
 
-    async def on_expired(tp: TP, wanted: int, first: int) -> None:
-        note("expired", partition=tp.partition, wanted=wanted, first=first)
-
-    app = make_app("echo", plan.settings, on_expired)
-    delivery = Delivery(plan.settings.bootstrap_servers)
-    room = asyncio.Semaphore(plan.in_flight)
-
-    @app.on_rebalance_complete.connect
-    async def assigned(*_: Any, **__: Any) -> None:
-        for partition, offset in plan.resume_at.items():
-            app.consumer.resume_at[TP(plan.topics[0], partition)] = offset
-        note("assigned", partitions=sorted(tp.partition for tp in app.consumer.assignment()))
-
-    async def deliver(message: ChunkMessage) -> None:
-        try:
-            await delivery.send([Record(plan.output, None, row.value, row.value) for row in message.value])
-            if plan.hold_at is None or not message.first <= plan.hold_at < message.end:
-                app.consumer.complete(message)
-        except Exception as error:
-            await die(app, error)
-            raise
-        finally:
-            room.release()
-
-    tasks: set[asyncio.Task[None]] = set()
-
-    @app.agent(app.chunks(*plan.topics))
-    async def echo(stream: Any) -> None:
-        while plan.gate is not None and not plan.gate.exists():
+    async def echo(self, stream: Any) -> None:
+        """Deliver chunks, several at a time, in whatever order they end."""
+        while self.plan.gate is not None and not self.plan.gate.exists():  # noqa: ASYNC110  # opened by another process
             await asyncio.sleep(0.02)
         async for event in stream.noack().events():
             message = event.message
-            note("chunk", topic=message.topic, partition=message.partition, first=message.first, end=message.end)
-            if plan.fail is not None and plan.fail.exists():
-                plan.fail.unlink()
+            self.note("chunk", topic=message.topic, partition=message.partition, first=message.first, end=message.end)
+            if self.plan.fail is not None and self.plan.fail.exists():
+                self.plan.fail.unlink()
                 raise RuntimeError("asked to fail")
-            await room.acquire()
-            task = asyncio.create_task(deliver(message))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            await self.room.acquire()
+            task = asyncio.create_task(self.deliver(message))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
-    @app.timer(0.2)
-    async def report() -> None:
-        for tp in app.consumer.assignment():
-            if app.consumer.caught_up(tp):
-                note("caught up", topic=tp.topic, partition=tp.partition, high_water=app.consumer.high_water(tp))
+    async def deliver(self, message: ChunkMessage) -> None:
+        """Write the chunk's rows, then complete it."""
+        try:
+            await self.delivery.send([Record(self.plan.output, None, row.value, row.value) for row in message.value])
+        except Exception as error:
+            await die(self.app, error)
+            raise
+        finally:
+            self.room.release()
+        if self.plan.hold_at is None or not message.first <= self.plan.hold_at < message.end:
+            self.app.consumer.complete(message)
 
-    run(app)
+    def note(self, what: str, **facts: Any) -> None:
+        """Write a line to the journal."""
+        self.journal.write(msgspec.json.encode({"what": what, **facts}).decode() + "\n")
+
+    async def note_expired(self, tp: TP, wanted: int, first: int) -> None:
+        """Note a range that retention removed."""
+        self.note("expired", partition=tp.partition, wanted=wanted, first=first)
+
+    async def note_assigned(self, *_: Any, **__: Any) -> None:
+        """Note the assignment, and say where to resume."""
+        for partition, offset in self.plan.resume_at.items():
+            self.app.consumer.resume_at[TP(self.plan.topics[0], partition)] = offset
+        self.note("assigned", partitions=sorted(tp.partition for tp in self.app.consumer.assignment()))
+
+    async def note_caught_up(self) -> None:
+        """Note the partitions whose every row is complete."""
+        for tp in self.app.consumer.assignment():
+            if self.app.consumer.caught_up(tp):
+                high_water = self.app.consumer.high_water(tp)
+                self.note("caught up", topic=tp.topic, partition=tp.partition, high_water=high_water)
 
 
 if __name__ == "__main__":
-    main(msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda kind, text: kind(text)))
+    plan = msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda kind, text: kind(text))
+    run(EchoWorker(plan).app)

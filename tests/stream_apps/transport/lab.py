@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from stream_apps.worker import WorkerSettings
 
@@ -143,7 +144,7 @@ class Lab:
 
     def rows(self, topic: str) -> list[bytes]:
         """Values of every row of a topic that a reader of committed rows gets."""
-        return [message.value() for message in self.messages(topic)]
+        return [message.value() or b"" for message in self.messages(topic)]
 
     def messages(self, topic: str) -> list[Message]:
         """Every such row of a topic."""

@@ -1,6 +1,7 @@
 """Rows to chunks."""
 
-from types import SimpleNamespace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from faust.types import TP
 from hypothesis import given
@@ -12,9 +13,19 @@ from stream_apps.transport.prefix import Prefix
 offsets = st.lists(st.integers(0, 200), unique=True, max_size=60).map(sorted)
 
 
-def rows_at(offsets: list[int]) -> list[Row]:
+@dataclass
+class SimpleRow:
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def rows_at(offsets: list[int]) -> Sequence[Row]:
     return [
-        SimpleNamespace(offset=o, timestamp=1_700_000_000_000 + o, timestamp_type=0, key=None, value=b"", headers=())
+        SimpleRow(offset=o, timestamp=1_700_000_000_000 + o, timestamp_type=0, key=None, value=b"", headers=())
         for o in offsets
     ]
 

@@ -1,4 +1,4 @@
-"""What the transport relies on inside Faust, mode, aiokafka and confluent-kafka: a new version must not move it unseen."""
+"""What the transport relies on inside Faust, mode, aiokafka and confluent-kafka: no new version may move it unseen."""
 
 import inspect
 from importlib.metadata import version
@@ -104,4 +104,6 @@ def test_messages_carry_the_marks_that_faust_sets() -> None:
 
 def test_produce_batch_still_ignores_the_partition_of_a_message() -> None:
     # If it learns to honour it, or to take headers, delivery.py can be simpler.
-    assert "Message headers are not currently supported in batch mode" in str(confluent_kafka.Producer.produce_batch.__doc__)
+    assert "Message headers are not currently supported in batch mode" in str(
+        confluent_kafka.Producer.produce_batch.__doc__
+    )

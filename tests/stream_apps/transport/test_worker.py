@@ -9,7 +9,15 @@ import faust
 import pytest
 
 from stream_apps.transport.driver import HARD_EXIT_CODE
-from stream_apps.worker import LOG_LINES, LOG_SECONDS, RepeatLimit, SecurityError, WorkerSettings, kafka_credentials, make_app
+from stream_apps.worker import (
+    LOG_LINES,
+    LOG_SECONDS,
+    RepeatLimit,
+    SecurityError,
+    WorkerSettings,
+    kafka_credentials,
+    make_app,
+)
 
 
 def test_the_settings_that_the_transport_was_proved_with_reach_faust() -> None:
@@ -69,5 +77,8 @@ def test_a_message_that_the_kafka_client_repeats_is_written_a_few_times_in_a_whi
 
 
 def test_a_process_that_hangs_on_its_way_out_is_ended_hard() -> None:
-    code = "import threading; from stream_apps.transport.driver import exit_hard_after as e; e(0.1); threading.Event().wait()"
+    code = (
+        "import threading; from stream_apps.transport.driver import exit_hard_after;"
+        "exit_hard_after(0.1); threading.Event().wait()"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == HARD_EXIT_CODE

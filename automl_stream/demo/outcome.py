@@ -1,0 +1,176 @@
+"""What the topics say after a run: counts, quality, alerts, decisions, versions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from automl_stream.demo.quality import Answers, Quality, judge, live_answers
+from automl_stream.topic_log import LogRecord, read_topic
+from schemas.codec import WATERMARK_HEADER, FeatureMatrix, decode
+from schemas.messages import DeadLetter, DriftAlert, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
+from schemas.model_file import ModelMetadata
+from schemas.model_log import Accepted, ModelLog
+from schemas.pipeline import Pipeline
+from schemas.topics import (
+    DEAD_LETTERS,
+    DRIFT_ALERTS,
+    EVENTS,
+    MODEL_ARTIFACTS,
+    MODEL_UPDATES,
+    PREDICTIONS,
+    TRAINING_DECISIONS,
+    Topic,
+    topic_name,
+)
+from stream_apps.model_slot import open_session, run_session
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Figures of a run. `seconds_from_alert_to_serving`: one an incident that led to a promotion."""
+
+    rows: int
+    predictions: int
+    dead_letters: int
+    lost: int
+    raw_repeats: int
+    live: Quality
+    frozen: Quality
+    alerts: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    versions: list[dict[str, Any]]
+    seconds_from_alert_to_serving: list[float]
+
+
+class _Log(Struct, kw_only=True):
+    """The topics, read."""
+
+    events: set[tuple[int, int]]
+    predictions: list[Prediction]
+    dead: set[str]
+    alerts: list[tuple[int, DriftAlert]]
+    decisions: list[TrainingDecision]
+    models: ModelLog
+    artifacts: list[LogRecord]
+
+
+def read_outcome(pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[str, LabelValue]) -> Outcome:
+    """Outcome of the run whose rows had the labels `truth`, by event id."""
+    log = _read(pipeline, kafka)
+    winners = _winners(log.predictions)
+    judged = [p for p in winners.values() if p.event_id in truth]
+    live, frozen = _quality(pipeline, log, judged, [truth[p.event_id] for p in judged])
+    sources = {tuple(map(int, source.rsplit("-", 2)[1:])) for source in winners}
+    dead = {tuple(map(int, source.rsplit("-", 2)[1:])) for source in log.dead}
+    return Outcome(
+        rows=len(log.events), predictions=len(winners), dead_letters=len(log.dead),
+        lost=len(log.events - sources - dead), raw_repeats=len(log.predictions) - len(winners),
+        live=live, frozen=frozen,
+        alerts=[_alert(alert) for _, alert in log.alerts],
+        decisions=[msgspec.to_builtins(decision) for decision in log.decisions],
+        versions=[_version(accepted) for accepted in log.models.accepted],
+        seconds_from_alert_to_serving=_reactions(log, winners.values()),
+    )
+
+
+def _read(pipeline: Pipeline, kafka: Mapping[str, str]) -> _Log:
+    def records(topic: Topic) -> Sequence[LogRecord]:
+        return [r for r in read_topic(kafka, topic_name(pipeline.name, topic)) if r.value is not None]
+
+    models = ModelLog()
+    for record in records(MODEL_UPDATES):
+        models.offer(record.offset, decode(record.value or b"", ModelAnnouncement))
+    alerts: dict[str, tuple[int, DriftAlert]] = {}
+    for record in records(DRIFT_ALERTS):
+        alert = decode(record.value or b"", DriftAlert)
+        alerts.setdefault(alert.alert_id, (record.timestamp, alert))
+    decisions: dict[tuple[str, str], TrainingDecision] = {}
+    for record in records(TRAINING_DECISIONS):
+        decision = decode(record.value or b"", TrainingDecision)
+        decisions.setdefault((decision.decision_id, decision.verdict), decision)
+    return _Log(
+        events={(r.partition, r.offset) for r in read_topic(kafka, topic_name(pipeline.name, EVENTS))
+                if WATERMARK_HEADER not in r.headers},
+        predictions=[decode(r.value or b"", Prediction) for r in records(PREDICTIONS)],
+        dead={decode(r.value or b"", DeadLetter).source for r in records(DEAD_LETTERS)},
+        alerts=list(alerts.values()), decisions=list(decisions.values()), models=models,
+        artifacts=list(records(MODEL_ARTIFACTS)),
+    )
+
+
+def _winners(predictions: Sequence[Prediction]) -> dict[str, Prediction]:
+    """The prediction of each source that counts: the highest epoch's."""
+    winners: dict[str, Prediction] = {}
+    for p in predictions:
+        if p.source not in winners or p.model.epoch > winners[p.source].model.epoch:
+            winners[p.source] = p
+    return winners
+
+
+def _quality(pipeline: Pipeline, log: _Log, judged: Sequence[Prediction],
+             truth: Sequence[LabelValue]) -> tuple[Quality, Quality]:
+    metadata = {a.epoch: _open(pipeline, log, a)[1] for a in log.models.accepted}
+    known = [metadata[p.model.epoch].classes for p in judged]
+    classes = sorted({name for names in known for name in names} | {str(t) for t in truth}) if _classes(pipeline) else []
+    live = judge(pipeline.task, truth, live_answers(judged, classes, known), classes)
+    session, first = _open(pipeline, log, log.models.accepted[0])
+    matrix = FeatureMatrix(pipeline.features)
+    numbers, discrete = matrix.split([tuple(p.features) for p in judged])
+    output = run_session(session, first, matrix.join(numbers, discrete, first.codes()))
+    return live, judge(pipeline.task, truth, _frozen_answers(output, first, classes), classes)
+
+
+def _frozen_answers(output: Any, first: ModelMetadata, classes: Sequence[str]) -> Answers:
+    if not classes:
+        return Answers(labels=output.tolist(), probabilities=None)
+    table = np.zeros((len(output), len(classes)))
+    table[:, [classes.index(name) for name in first.classes]] = output
+    return Answers(labels=[first.classes[k] for k in output.argmax(axis=1)], probabilities=table)
+
+
+def _classes(pipeline: Pipeline) -> bool:
+    return pipeline.task != "regression"
+
+
+def _open(pipeline: Pipeline, log: _Log, accepted: Accepted) -> tuple[Any, ModelMetadata]:
+    artifact = accepted.announcement.model
+    prefix = f"{artifact.digest}/".encode()
+    data, missing = b"", artifact.size
+    for record in log.artifacts:
+        if record.offset >= artifact.offset and missing > 0 and (record.key or b"").startswith(prefix):
+            data += record.value or b""
+            missing -= len(record.value or b"")
+    return open_session(data, pipeline)
+
+
+def _alert(alert: DriftAlert) -> dict[str, Any]:
+    keys = ("alert_id", "kind", "window_start", "window_end", "scale", "onset", "features", "sentence",
+            "labelled_offset")
+    return {key: getattr(alert, key) for key in keys}
+
+
+def _version(accepted: Accepted) -> dict[str, Any]:
+    a = accepted.announcement
+    return {"version": a.version, "epoch": accepted.epoch, "digest": a.model.digest, "profile": a.profile.digest,
+            "reason": a.reason, "decision_id": a.decision_id}
+
+
+def _reactions(log: _Log, winners: Any) -> list[float]:
+    """Seconds from an incident's newest alert before its first promotion to the first prediction by that model."""
+    incident_of = {d.decision_id: d.incident_id for d in log.decisions if d.incident_id}
+    first_scored: dict[int, int] = {}
+    for p in winners:
+        first_scored[p.model.epoch] = min(p.scored_at, first_scored.get(p.model.epoch, p.scored_at))
+    served: dict[str, int] = {}
+    for accepted in log.models.accepted:
+        incident = incident_of.get(accepted.announcement.decision_id)
+        if incident and accepted.epoch in first_scored:
+            served.setdefault(incident, first_scored[accepted.epoch])
+    found = []
+    for at in served.values():
+        before = [said for said, _ in log.alerts if said <= at]
+        if before:
+            found.append((at - max(before)) / 1_000)
+    return found

@@ -1,0 +1,145 @@
+"""The demo's live view in the terminal: what the topics say while the replay runs."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, TopicPartition
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from automl_stream.demo.run import Watcher
+from schemas.codec import decode
+from schemas.messages import DriftAlert, DriftReport, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
+from schemas.pipeline import Pipeline
+from schemas.topics import (
+    DRIFT_ALERTS,
+    DRIFT_STATS,
+    MODEL_UPDATES,
+    PREDICTIONS,
+    TRAINING_DECISIONS,
+    partition_count,
+    topic_name,
+)
+
+RECENT = 1_000
+SHOWN_FEATURES = 6
+PLAIN_SECONDS = 10.0
+
+
+class LiveView(Watcher):
+    """Draws four times a second; where there is no terminal, it prints a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stage = ""
+        self._sent = 0
+        self._began = time.monotonic()
+        self._plain_at = time.monotonic()
+        self._truth: Mapping[str, LabelValue] = {}
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._report: DriftReport | None = None
+        self._alerts = 0
+        self._trainings = 0
+        self._version = "-"
+        self._news: deque[str] = deque(maxlen=4)
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._live.stop()
+
+    def stage(self, sentence: str) -> None:
+        """A new stage begins."""
+        self._stage = sentence
+        if not self._console.is_terminal:
+            self._console.print(sentence)
+
+    def started(self, pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[str, LabelValue]) -> None:
+        """The replay begins: follow the topics from here on."""
+        self._truth, self._began = truth, time.monotonic()
+        self._thread = threading.Thread(target=self._follow, args=(pipeline, kafka), name="view", daemon=True)
+        self._thread.start()
+
+    def progress(self, rows: int) -> None:
+        """So many rows have been sent."""
+        self._sent = rows
+        if not self._console.is_terminal and time.monotonic() - self._plain_at > PLAIN_SECONDS:
+            self._plain_at = time.monotonic()
+            self._console.print(f"  {rows} of {len(self._truth)} rows, version {self._version}, "
+                                f"{self._alerts} alerts, {self._quality()}")
+
+    def _follow(self, pipeline: Pipeline, kafka: Mapping[str, str]) -> None:
+        consumer = Consumer({**kafka, "group.id": "demo-view", "enable.auto.commit": False})
+        topics = (PREDICTIONS, DRIFT_STATS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES)
+        names = {topic_name(pipeline.name, topic): topic for topic in topics}
+        consumer.assign([TopicPartition(name, p, 0) for name, topic in names.items()
+                         for p in range(partition_count(pipeline, topic))])
+        while not self._stop.is_set():
+            for record in consumer.consume(500, 0.2):
+                if record.error() is None and record.value() is not None:
+                    self._hear(names[record.topic() or ""].name, record.value() or b"")
+        consumer.close()
+
+    def _hear(self, topic: str, value: bytes) -> None:
+        if topic == PREDICTIONS.name:
+            self._judge(decode(value, Prediction))
+        elif topic == DRIFT_STATS.name:
+            self._report = decode(value, DriftReport)
+        elif topic == DRIFT_ALERTS.name:
+            self._alerts += 1
+            self._news.append(f"alert: {decode(value, DriftAlert).sentence}")
+        elif topic == TRAINING_DECISIONS.name:
+            decision = decode(value, TrainingDecision)
+            self._trainings += decision.verdict == "trained"
+            self._news.append(f"{decision.verdict}: {decision.reason}")
+        else:
+            self._version = decode(value, ModelAnnouncement).version
+
+    def _judge(self, prediction: Prediction) -> None:
+        truth = self._truth.get(prediction.event_id)
+        if isinstance(truth, float):
+            self._recent.append(abs(truth - float(prediction.prediction)))
+        elif truth is not None:
+            self._recent.append(float(prediction.prediction == truth))
+
+    def _quality(self) -> str:
+        if not self._recent:
+            return "no predictions yet"
+        mean = sum(self._recent) / len(self._recent)
+        regression = any(isinstance(value, float) for value in self._truth.values())
+        return f"mean absolute error {mean:.3f}" if regression else f"accuracy {mean:.3f}"
+
+    def _render(self) -> Panel:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        figures = Table.grid(padding=(0, 2))
+        figures.add_row("events/s", f"{self._sent / seconds:,.0f}", "model", f"version {self._version}")
+        figures.add_row("alerts", str(self._alerts), "trainings", str(self._trainings))
+        figures.add_row(f"last {RECENT:,}", self._quality(), "", "")
+        parts = [Text(self._stage), ProgressBar(total=max(1, len(self._truth)), completed=self._sent), figures]
+        if self._report is not None:
+            parts.append(_drift(self._report))
+        return Panel(Group(*parts, *(Text(line[:160], style="dim") for line in self._news)), title="automl-stream")
+
+
+def _drift(report: DriftReport) -> Table:
+    table = Table("feature", "KS", "PSI", "JS", "effect", "", title="the window's strongest evidence", box=None)
+    for feature in report.features[:SHOWN_FEATURES]:
+        table.add_row(feature.name, *("-" if x is None else f"{x:.3f}" for x in
+                                      (feature.ks, feature.psi, feature.jensen_shannon)),
+                      f"{feature.effect:+.2f}", "alarm" if feature.alarm else "")
+    return table

@@ -1,0 +1,84 @@
+"""The rows of a pipeline's schema in PostgreSQL, of one moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from automl_stream.verify.errors import DatabaseUnavailable
+from automl_stream.verify.recording import MessageRow, PredictionRow, RefusedRow, Rows
+
+_PREDICTIONS = """
+select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
+       model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at
+from {schema}.predictions
+"""
+_MESSAGES = "select topic, partition, position, record_ts, key, value from {schema}.messages"
+_REFUSED = "select topic, partition, position, value from {schema}.refused"
+_DUE = """
+select count(*) from {schema}.labels l where emitted_revision is distinct from revision
+and exists (select from {schema}.predictions where entity = l.entity and event_id = l.event_id)
+"""
+_json = msgspec.json.decode
+
+
+class Database:
+    """Reads only."""
+
+    def __init__(self, url: str, pipeline: str) -> None:
+        self._url = url
+        self._pipeline = pipeline
+
+    def rows(self) -> Rows:
+        """All rows that are judged; none where the schema does not exist.
+
+        Raises:
+            DatabaseUnavailable: when PostgreSQL does not answer.
+        """
+        with self._connected() as connection:
+            return Rows(
+                predictions=[PredictionRow(**dict(zip(PredictionRow.__struct_fields__, _decoded(row), strict=True)))
+                             for row in self._select(connection, _PREDICTIONS)],
+                messages=[MessageRow(**dict(zip(MessageRow.__struct_fields__, row, strict=True)))
+                          for row in self._select(connection, _MESSAGES)],
+                refused=[RefusedRow(**dict(zip(RefusedRow.__struct_fields__, row, strict=True)))
+                         for row in self._select(connection, _REFUSED)],
+            )
+
+    def labels_due(self) -> int:
+        """Labels whose prediction is stored and whose pair is not yet in the training log.
+
+        Raises:
+            DatabaseUnavailable: when PostgreSQL does not answer.
+        """
+        with self._connected() as connection:
+            found = self._select(connection, _DUE)
+            return int(found[0][0]) if found else 0
+
+    @contextmanager
+    def _connected(self) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
+        try:
+            with psycopg.connect(self._url, connect_timeout=5) as connection:
+                connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                yield connection
+        except psycopg.OperationalError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DatabaseUnavailable(f"PostgreSQL does not answer ({reason}); start it, or correct "
+                                      "DATABASE_URL") from error
+
+    def _select(self, connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> list[tuple[Any, ...]]:
+        exists = connection.execute("select to_regnamespace(%s)", [f'"{self._pipeline}"']).fetchone()
+        if exists is None or exists[0] is None:
+            return []
+        statement = sql.SQL(cast("Any", query)).format(schema=sql.Identifier(self._pipeline))
+        return connection.execute(statement).fetchall()
+
+
+def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Probabilities and features are JSON."""
+    *before, probabilities, features, scored_at = row
+    return (*before, None if probabilities is None else _json(probabilities), _json(features), scored_at)

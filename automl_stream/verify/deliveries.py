@@ -1,0 +1,58 @@
+"""Every record of `events` as its bytes read: a row to score, a watermark, or what must end as a dead letter."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from automl_stream.verify.recording import Record
+from schemas.codec import WATERMARK_HEADER, EventCodec, decode, epoch_ms
+from schemas.messages import FeatureValue, Watermark
+from schemas.pipeline import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """An event that can be scored."""
+
+    event_id: str
+    entity: str
+    ts: int
+    features: tuple[FeatureValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One record of `events`. `content` is text where it can be neither scored nor counted: why."""
+
+    source: str
+    record: Record
+    content: Row | Watermark | str
+
+
+def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record]) -> dict[str, Delivery]:
+    """Deliveries by source, in the order of `records`."""
+    codec = EventCodec(pipeline)
+    found = {}
+    for record in records:
+        source = f"{topic_id}-{record.partition}-{record.offset}"
+        try:
+            content: Row | Watermark | str = _content(record, codec, pipeline)
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError) as error:
+            content = str(error)
+        found[source] = Delivery(source=source, record=record, content=content)
+    return found
+
+
+def _content(record: Record, codec: EventCodec, pipeline: Pipeline) -> Row | Watermark | str:
+    if not record.value:
+        return "the record has no value"
+    if WATERMARK_HEADER in record.headers:
+        mark = decode(record.value, Watermark)
+        epoch_ms(mark.ts)
+        return mark
+    event = codec.decode(record.value)
+    ts = epoch_ms(event.ts)
+    if ts > record.timestamp + pipeline.windows.max_future:
+        return f"its time is {ts - record.timestamp} ms ahead of the record's"
+    return Row(event_id=event.event_id, entity=event.entity, ts=ts, features=codec.values(event.features))

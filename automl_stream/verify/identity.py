@@ -1,0 +1,50 @@
+"""A prediction speaks of the event at its source and of nothing else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from automl_stream.verify.deliveries import Delivery, Row
+from automl_stream.verify.difference import Difference, Seen, shown
+from automl_stream.verify.reading import Entry, Reading
+from schemas.messages import Prediction
+
+IDENTITY = "identity"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_identity(reading: Reading, seen: Seen) -> Iterator[Difference]:
+    """Event id, entity, ts, features, day, key and partition are the event's."""
+    elsewhere = 0
+    for source, entries in reading.predictions.items():
+        delivery = reading.deliveries.get(source)
+        for entry in entries if delivery is not None else ():
+            seen.count += 1
+            elsewhere += entry.message.pipeline_digest != reading.recording.pipeline.digest
+            yield from _compare(delivery, entry)
+    if elsewhere:
+        seen.notes.append(f"{elsewhere} predictions were made under another version of the pipeline file")
+
+
+def _compare(delivery: Delivery, entry: Entry[Prediction]) -> Iterator[Difference]:
+    if not isinstance(delivery.content, Row):
+        why = delivery.content if isinstance(delivery.content, str) else "it is a watermark"
+        yield Difference(check=IDENTITY, where=delivery.source, expected=f"no prediction: {why}", found="a prediction")
+        return
+    row, record, prediction = delivery.content, delivery.record, entry.message
+    pairs = {
+        "event_id": (row.event_id, prediction.event_id), "entity": (row.entity, prediction.entity),
+        "ts": (row.ts, prediction.ts), "features": (list(row.features), prediction.features),
+        "source_day": (_day(record.timestamp), prediction.source_day),
+        "key": (record.key, entry.record.key), "partition": (record.partition, entry.record.partition),
+    }
+    for name, (expected, found) in pairs.items():
+        if expected != found:
+            yield Difference(check=IDENTITY, where=delivery.source, expected=f"{name} {shown(expected)}",
+                             found=shown(found))
+
+
+def _day(record_ts: int) -> str:
+    try:
+        return (_EPOCH + timedelta(milliseconds=record_ts)).date().isoformat()
+    except OverflowError:
+        return "none: the record's time is outside the years 1 to 9999"

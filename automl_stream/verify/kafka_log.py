@@ -1,0 +1,94 @@
+"""Topics read to an end that was fixed beforehand, committed records only. Nothing is written and no group is joined."""
+
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from automl_stream.verify.errors import KafkaUnavailable, MissingTopic
+from automl_stream.verify.recording import Log, Record
+
+Bounds = dict[int, tuple[int, int]]
+
+_PATIENCE_SECONDS = 30.0
+_BATCH = 10_000
+_NO_GROUP = "automl-stream-verify"  # librdkafka asks for a name; nothing is ever committed under it
+
+
+class KafkaLog:
+    """A consumer that only looks."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = bootstrap_servers
+        self._consumer = Consumer({
+            "bootstrap.servers": bootstrap_servers, "group.id": _NO_GROUP, "enable.auto.commit": False,
+            "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": 65_536, "log_level": 2,
+        })
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+    def bounds(self, topic: str) -> Bounds:
+        """First offset and end (exclusive) of every partition.
+
+        Raises:
+            KafkaUnavailable: when no broker answers.
+            MissingTopic: when there is no such topic.
+        """
+        try:
+            found = self._consumer.list_topics(topic, timeout=10).topics[topic]
+            if found.error is not None:
+                raise MissingTopic(f"topic {topic} is not there ({found.error.str()}); `automl-stream up` creates the "
+                                   "topics of a pipeline")
+            return {partition: self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+                    for partition in found.partitions}
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def read(self, wanted: Mapping[str, Bounds]) -> dict[str, Log]:
+        """Every record of the topics within their bounds.
+
+        Raises:
+            KafkaUnavailable: when nothing arrives for half a minute.
+        """
+        records: dict[str, list[Record]] = {topic: [] for topic in wanted}
+        pending = {(topic, p): end for topic, bounds in wanted.items() for p, (first, end) in bounds.items() if first < end}
+        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in pending])
+        heard = time.monotonic()
+        while pending:
+            for message in self._consumer.consume(_BATCH, timeout=0.5):
+                heard = time.monotonic()
+                self._take(message, pending, records)
+            if time.monotonic() - heard > _PATIENCE_SECONDS:
+                raise KafkaUnavailable(f"Kafka at {self._servers} sent nothing for {_PATIENCE_SECONDS:.0f} s; "
+                                       f"{len(pending)} partitions are unread; see to the broker and verify again")
+        self._consumer.unassign()
+        return {topic: Log(records=sorted(found, key=lambda r: (r.partition, r.offset)), bounds=wanted[topic])
+                for topic, found in records.items()}
+
+    def _take(self, message: Message, pending: dict[tuple[str, int], int], records: dict[str, list[Record]]) -> None:
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name
+            if error.fatal() or not error.retriable():
+                raise self._unavailable(KafkaException(error))
+            return
+        place = (message.topic() or "", message.partition() or 0)
+        end, offset = pending.get(place), message.offset() or 0
+        if end is None:
+            return
+        if error is None and offset < end:
+            records[place[0]].append(_record(message))
+        if error is not None or offset >= end - 1:
+            del pending[place]
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+
+    def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
+        return KafkaUnavailable(f"Kafka at {self._servers} does not answer ({error.args[0].str()}); start it, or "
+                                "correct KAFKA_BOOTSTRAP_SERVERS")
+
+
+def _record(message: Message) -> Record:
+    return Record(partition=message.partition() or 0, offset=message.offset() or 0, timestamp=message.timestamp()[1],
+                  key=message.key(), value=message.value(), headers=tuple(message.headers() or ()))

@@ -1,0 +1,42 @@
+"""One pipeline's topics and rows into a recording: the only place where the oracle meets Kafka and PostgreSQL."""
+
+import time
+
+from confluent_kafka.admin import AdminClient
+
+from automl_stream.verify.database import Database
+from automl_stream.verify.errors import MissingTopic as MissingTopicError
+from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.verify.recording import Log, Recording
+from automl_stream.verify.settling import Settling
+from schemas.pipeline import Pipeline
+from schemas.topics import EVENTS, LABELS, TOPICS, topic_name
+from stream_apps.topics import MissingTopic, topic_id
+
+
+def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str, wait_seconds: float) -> tuple[Recording, list[str]]:
+    """The recording of what `events` and `labels` hold now and all that followed, and which groups still lag.
+
+    Raises:
+        VerifyError: when Kafka or PostgreSQL does not answer, or a topic is missing.
+    """
+    log, database = KafkaLog(bootstrap_servers), Database(database_url, pipeline.name)
+    names = {topic.name: topic_name(pipeline.name, topic) for topic in TOPICS}
+    try:
+        sources = {names[topic.name]: log.bounds(names[topic.name]) for topic in (EVENTS, LABELS)}
+        settling = Settling(pipeline=pipeline, admin=AdminClient({"bootstrap.servers": bootstrap_servers}), log=log,
+                            database=database, deadline=time.monotonic() + wait_seconds)
+        lagging = settling.wait(sources)
+        # Labels may go on past their bounds: what is in the training log by now must find its label.
+        bounds = {name: log.bounds(name) for name in names.values()}
+        bounds[names[EVENTS.name]] = sources[names[EVENTS.name]]
+        logs = log.read(bounds)
+        logs[names[LABELS.name]] = Log(records=logs[names[LABELS.name]].records, bounds=sources[names[LABELS.name]])
+        recording = Recording(
+            pipeline=pipeline, topic_id=topic_id(names[EVENTS.name], bootstrap_servers),
+            logs={short: logs[name] for short, name in names.items()}, rows=database.rows())
+    except MissingTopic as error:
+        raise MissingTopicError(str(error)) from error
+    finally:
+        log.close()
+    return recording, lagging

@@ -1,0 +1,92 @@
+"""What one pipeline wrote, as plain values: its topics record by record, and the rows of PostgreSQL. No I/O."""
+
+from msgspec import Struct
+
+from schemas.messages import FeatureValue
+from schemas.pipeline import Pipeline
+from schemas.topics import Topic
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One Kafka record; `timestamp` in epoch milliseconds."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Log(Struct, frozen=True, kw_only=True):
+    """A topic's committed records by partition and offset. `bounds`: first offset and end (exclusive) of what is judged."""
+
+    records: list[Record]
+    bounds: dict[int, tuple[int, int]]
+
+    def judges(self, partition: int, offset: int) -> bool:
+        """Whether an offset lies within the bounds; retention removed what is before them."""
+        first, end = self.bounds.get(partition, (0, 0))
+        return first <= offset < end
+
+
+class PredictionRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `predictions`, column by column."""
+
+    source: str
+    source_day: str
+    partition: int
+    position: int
+    event_id: str
+    entity: str
+    ts: int
+    pipeline_digest: str
+    model_version: str
+    model_digest: str
+    model_epoch: int
+    prediction: str
+    score: float
+    probabilities: list[float] | None
+    features: list[FeatureValue]
+    scored_at: int
+
+
+class MessageRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `messages`."""
+
+    topic: str
+    partition: int
+    position: int
+    record_ts: int
+    key: bytes | None
+    value: bytes | None
+
+
+class RefusedRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `refused`: a prediction that PostgreSQL cannot hold."""
+
+    topic: str
+    partition: int
+    position: int
+    value: bytes | None
+
+
+class Rows(Struct, frozen=True, kw_only=True):
+    """The rows of the pipeline's schema in PostgreSQL."""
+
+    predictions: list[PredictionRow]
+    messages: list[MessageRow]
+    refused: list[RefusedRow]
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """Everything that is judged. `topic_id`: Kafka's id of `events`; `logs` by the name in the table of topics."""
+
+    pipeline: Pipeline
+    topic_id: str
+    logs: dict[str, Log]
+    rows: Rows
+
+    def log(self, topic: Topic) -> Log:
+        """The records of a topic."""
+        return self.logs[topic.name]

@@ -1,0 +1,121 @@
+"""Drift reports are what `window-counts` says, added over the partitions; alerts are what the reports say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from automl_stream.verify.difference import Difference, Seen, shown
+from automl_stream.verify.reading import Reading
+from schemas.messages import DriftAlert, DriftReport, PartitionWatermark, WindowCounts, derived_id
+
+REPORTS = "reports"
+ALERTS = "alerts"
+Window = tuple[int, str]
+
+
+@dataclass(kw_only=True)
+class Closed:
+    """A closed window under one profile: rows of all partitions, and how far each was covered."""
+
+    rows: int = 0
+    covered: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Closing:
+    """Fold over `window-counts`: a window closes when every partition is final for it or idle, oldest first.
+
+    While all are idle nothing closes. What comes after its window has closed is late; of equal keys the first counts;
+    of several profiles the newest that was ever seen.
+    """
+
+    partitions: int
+    size: int
+    closed: dict[Window, Closed] = field(default_factory=dict)
+    _final_until: dict[int, int] = field(default_factory=dict)
+    _idle: dict[int, bool] = field(default_factory=dict)
+    _waiting: dict[int, dict[tuple[int, int], WindowCounts]] = field(default_factory=dict)
+    _closed_until: int | None = None
+    _newest_profile: int = -1
+
+    def take(self, record: WindowCounts | PartitionWatermark) -> None:
+        """Fold one record in."""
+        if isinstance(record, PartitionWatermark):
+            self._idle[record.partition] = record.idle
+            if record.watermark is not None:
+                reached = self._final_until.get(record.partition, record.watermark)
+                self._final_until[record.partition] = max(reached, record.watermark)
+            self._close()
+        elif self._closed_until is None or record.window.start > self._closed_until:
+            waiting = self._waiting.setdefault(record.window.start, {})
+            waiting.setdefault((record.partition, record.window.profile_epoch), record)
+
+    def _close(self) -> None:
+        busy = [p for p in range(self.partitions) if not self._idle.get(p, False)]
+        if not busy or any(p not in self._final_until for p in busy):
+            return
+        final = min(self._final_until[p] for p in busy)
+        for start in sorted(start for start in self._waiting if start + self.size <= final):
+            records = self._waiting.pop(start)
+            self._closed_until = start
+            self._newest_profile = max(self._newest_profile, *(epoch for _, epoch in records))
+            for (partition, epoch), record in records.items():
+                if epoch == self._newest_profile:
+                    closed = self.closed.setdefault((start, record.window.profile), Closed())
+                    closed.rows += record.window.rows
+                    closed.covered[str(partition)] = record.covered
+
+
+def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
+    """One report a closed window, with the sum of the partitions' rows and their offsets."""
+    pipeline = reading.recording.pipeline
+    closing = Closing(partitions=pipeline.pipeline.partitions, size=pipeline.windows.size)
+    for entry in reading.window_counts:
+        closing.take(entry.message)
+    first: dict[Window, DriftReport] = {}
+    for entry in reading.reports:
+        seen.count += 1
+        report, where = entry.message, f"drift-stats 0/{entry.record.offset}"
+        window = (report.window_start, report.profile)
+        if first.setdefault(window, report) != report:
+            yield _difference(REPORTS, where, f"the first report of its window: {shown(first[window])}", shown(report))
+        expected = closing.closed.get(window)
+        found = Closed(rows=report.rows, covered=report.covered)
+        if expected != found or report.window_end != report.window_start + pipeline.windows.size:
+            yield _difference(REPORTS, where, f"{shown(expected)} for window {window}",
+                              f"{shown(found)}, end {report.window_end}")
+    for window in sorted(closing.closed.keys() - first.keys()):
+        yield _difference(REPORTS, f"window {window}", shown(closing.closed[window]), "no report")
+
+
+def check_alerts(reading: Reading, seen: Seen) -> Iterator[Difference]:
+    """Each alarm has an alert and the reverse (a concept alert comes from labels); an id is what it is about."""
+    alarms = {(e.message.window_start, e.message.profile): e.message for e in reading.reports if e.message.alarm}
+    alerted: set[Window] = set()
+    for entry in reading.alerts:
+        seen.count += 1
+        alert, where = entry.message, f"drift-alerts 0/{entry.record.offset}"
+        expected = derived_id(reading.recording.pipeline.name, alert.profile, alert.kind, alert.window_start)
+        if alert.alert_id != expected:
+            yield _difference(ALERTS, where, f"alert id {expected}", alert.alert_id)
+        if reading.models.find(alert.model.epoch) is None:
+            yield _difference(ALERTS, where, "an epoch of an accepted announcement", f"epoch {alert.model.epoch}")
+        window = (alert.window_start, alert.profile)
+        if alert.kind != "concept":
+            alerted.add(window)
+            yield from _answers(where, alert, alarms.get(window))
+    for window in sorted(alarms.keys() - alerted):
+        yield _difference(ALERTS, f"window {window}", f"an alert: {alarms[window].verdict}", "none")
+
+
+def _answers(where: str, alert: DriftAlert, report: DriftReport | None) -> Iterator[Difference]:
+    if report is None:
+        yield _difference(ALERTS, where, f"a report with an alarm for window {alert.window_start}", "none")
+        return
+    guilty = [feature.name for feature in report.features if feature.alarm]
+    wanted, found = (report.window_end, guilty, report.verdict), (alert.window_end, alert.features, alert.sentence)
+    if wanted != found:
+        yield _difference(ALERTS, where, shown(wanted), shown(found))
+
+
+def _difference(check: str, where: str, expected: str, found: str) -> Difference:
+    return Difference(check=check, where=where, expected=expected, found=found)

@@ -1,0 +1,69 @@
+"""Waits until what is in `events` and `labels` has had all its consequences, stage by stage along the flow."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from automl_stream.verify.database import Database
+from automl_stream.verify.errors import KafkaUnavailable
+from automl_stream.verify.kafka_log import Bounds, KafkaLog
+from schemas.pipeline import Pipeline
+from schemas.topics import DRIFT_ALERTS, EVENTS, LABELLED, LABELS, TOPICS, WINDOW_COUNTS, Topic, topic_name
+
+RECORDED = tuple(topic for topic in TOPICS if "record" in topic.consumers)
+# Each group reads what the ones before it wrote; the recorder comes again for what came last.
+STAGES: tuple[tuple[str, tuple[Topic, ...]], ...] = (
+    ("score", (EVENTS,)), ("record", RECORDED), ("labels", (LABELS,)), ("monitor", (WINDOW_COUNTS,)),
+    ("trainer", (LABELLED, DRIFT_ALERTS)), ("record", RECORDED),
+)
+_ASK_SECONDS = 0.2
+
+
+@dataclass(kw_only=True)
+class Settling:
+    """Asks Kafka and PostgreSQL until `deadline` (monotonic seconds) has passed."""
+
+    pipeline: Pipeline
+    admin: AdminClient
+    log: KafkaLog
+    database: Database
+    deadline: float
+
+    def wait(self, sources: dict[str, Bounds]) -> list[str]:
+        """Wait for every stage; returns what still lags. `sources`: bounds, by topic, that do not move any more."""
+        lagging = []
+        for group, topics in STAGES:
+            ends = {topic: sources.get(topic) or self.log.bounds(topic)
+                    for topic in (topic_name(self.pipeline.name, topic) for topic in topics)}
+            if not self._until(lambda group=group, ends=ends: self._caught_up(group, ends)):  # type: ignore[misc]
+                lagging.append(group)
+            if group == "labels" and not self._until(lambda: self.database.labels_due() == 0):
+                lagging.append("labels that wait in PostgreSQL")
+        return list(dict.fromkeys(lagging))
+
+    def _until(self, condition: Callable[[], bool]) -> bool:
+        while not condition():
+            if time.monotonic() >= self.deadline:
+                return False
+            time.sleep(_ASK_SECONDS)
+        return True
+
+    def _caught_up(self, group: str, ends: dict[str, Bounds]) -> bool:
+        wanted = {(topic, p): end for topic, bounds in ends.items() for p, (first, end) in bounds.items() if end > first}
+        committed = self._committed(f"{self.pipeline.name}.{group}")
+        if group == "trainer" and not committed:
+            return True  # it starts with the first model: until then there is nothing to wait for
+        return all(committed.get(place, 0) >= end for place, end in wanted.items())
+
+    def _committed(self, group: str) -> dict[tuple[str, int], int]:
+        request = ConsumerGroupTopicPartitions(group)
+        try:
+            future = self.admin.list_consumer_group_offsets([request], request_timeout=10)[group]
+            found: list[TopicPartition] = future.result().topic_partitions
+        except KafkaException as error:
+            raise KafkaUnavailable(f"Kafka does not say what group {group} has committed ({error.args[0].str()}); "
+                                   "see to the broker and verify again") from error
+        return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}

@@ -1,0 +1,90 @@
+"""PostgreSQL holds what Kafka holds: the winning prediction of each source, every other message byte for byte."""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from automl_stream.verify.difference import Difference, Seen, shown
+from automl_stream.verify.reading import Entry, Reading
+from automl_stream.verify.recording import MessageRow, PredictionRow, Recording
+from schemas.messages import Prediction
+from schemas.topics import PREDICTIONS, TOPICS, topic_name
+
+PREDICTIONS_TABLE = "predictions table"
+MESSAGES_TABLE = "messages table"
+RECORDED = tuple(topic for topic in TOPICS if "record" in topic.consumers and topic is not PREDICTIONS)
+
+
+def refused_records(recording: Recording) -> set[tuple[int, int]]:
+    """(partition, offset) of the predictions that PostgreSQL refused with their own bytes."""
+    topic = topic_name(recording.pipeline.name, PREDICTIONS)
+    refused = {(row.partition, row.position, row.value) for row in recording.rows.refused if row.topic == topic}
+    if not refused:
+        return set()
+    return {(r.partition, r.offset) for r in recording.log(PREDICTIONS).records
+            if (r.partition, r.offset, r.value) in refused}
+
+
+def check_predictions_table(reading: Reading, seen: Seen) -> Iterator[Difference]:
+    """One row a source: the prediction of the highest epoch, equal in every column."""
+    stored: dict[str, list[PredictionRow]] = {}
+    for row in reading.recording.rows.predictions:
+        if not reading.outside(row.source):
+            stored.setdefault(row.source, []).append(row)
+            seen.count += 1
+    refused = refused_records(reading.recording)
+    if refused:
+        seen.notes.append(f"PostgreSQL refused {len(refused)} predictions; they are in the table `refused`")
+    for source, entries in reading.predictions.items():
+        kept = [e for e in entries if (e.record.partition, e.record.offset) not in refused]
+        yield from _compare(source, kept, stored.pop(source, []))
+    for source, rows in stored.items():
+        yield _difference(source, "no row: there is no prediction", shown(rows[0]))
+
+
+def _compare(source: str, entries: list[Entry[Prediction]], rows: list[PredictionRow]) -> Iterator[Difference]:
+    top = max((entry.message.model.epoch for entry in entries), default=-1)
+    wanted = [_row(entry.message) for entry in entries if entry.message.model.epoch == top]
+    if len(rows) != min(1, len(wanted)):
+        yield _difference(source, f"{min(1, len(wanted))} row", f"{len(rows)} rows")
+    for row in rows:
+        if wanted and row not in wanted:
+            yield _difference(source, _apart(wanted[0], row), _apart(row, wanted[0]))
+
+
+def _row(prediction: Prediction) -> PredictionRow:
+    fields = msgspec.structs.asdict(prediction)
+    model, _ = fields.pop("model"), fields.pop("v")
+    _, partition, position = prediction.source.rsplit("-", 2)
+    return PredictionRow(**fields | {"prediction": str(prediction.prediction)}, partition=int(partition),
+                         position=int(position), model_version=model.version, model_digest=model.digest,
+                         model_epoch=model.epoch)
+
+
+def check_messages_table(reading: Reading, seen: Seen) -> Iterator[Difference]:
+    """Every record of the recorded topics, byte for byte, and no other."""
+    stored = {(row.topic, row.partition, row.position): row for row in reading.recording.rows.messages}
+    for topic in RECORDED:
+        log, name = reading.recording.log(topic), topic_name(reading.recording.pipeline.name, topic)
+        for record in log.records:
+            seen.count += 1
+            wanted = MessageRow(topic=name, partition=record.partition, position=record.offset,
+                                record_ts=record.timestamp, key=record.key, value=record.value)
+            found = stored.pop((name, record.partition, record.offset), None)
+            if found is None or found != wanted:
+                yield Difference(check=MESSAGES_TABLE, where=f"{name} {record.partition}/{record.offset}",
+                                 expected=_apart(wanted, found), found=_apart(found, wanted) if found else "no row")
+        for key in [key for key in stored if key[0] == name and log.judges(*key[1:])]:
+            yield Difference(check=MESSAGES_TABLE, where=f"{name} {key[1]}/{key[2]}",
+                             expected="no row: there is no such record", found=shown(stored[key]))
+
+
+def _apart(row: Struct, other: Struct | None) -> str:
+    """The columns of a row that are not those of another."""
+    columns = msgspec.structs.asdict(row)
+    return shown({name: value for name, value in columns.items() if other is None or value != getattr(other, name)})
+
+
+def _difference(source: str, expected: str, found: str) -> Difference:
+    return Difference(check=PREDICTIONS_TABLE, where=source, expected=expected, found=found)

@@ -1,0 +1,268 @@
+"""The consumer's rules without a broker: Kafka's answers come from a fake thread."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream_apps.transport import Chunking, ChunkMessage, Consumer, LostPositionError
+from stream_apps.transport.fetch import Reached
+from stream_apps.transport.start import Bounds
+from stream_apps.worker import WorkerSettings, make_app
+
+from .test_chunk import SimpleRow, rows_at
+
+ONE, TWO = TP("events", 0), TP("events", 1)
+
+
+class FakeThread:
+    """Kafka's side: what it would answer, and where it was told to read."""
+
+    def __init__(self) -> None:
+        self.known = {tp: Bounds(committed=None, first=0, end=100) for tp in (ONE, TWO)}
+        self.seeks: list[Mapping[TP, int]] = []
+        self.reached: Mapping[TP, Reached] = {}
+        self.on_bounds: Callable[[], None] = lambda: None
+        self.commit: Callable[[Mapping[TP, int]], Awaitable[bool]]
+
+    def assignment(self) -> set[TP]:
+        return set(self.known)
+
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        self.on_bounds()
+        return {tp: self.known[tp] for tp in tps}
+
+    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+        self.seeks.append(dict(offsets))
+
+
+class Desk:
+    """A consumer between a fake Kafka and a list of delivered chunks."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[TP, int, int]] = []
+        settings = WorkerSettings(bootstrap_servers="nowhere:9092", group="g", chunk_rows=10, drain_seconds=0.2)
+        self.app = make_app("test", settings, self.on_expired)
+        self.consumer: Consumer = self.app.consumer
+        self.consumer._fetching.thread_loop.close()
+        self.thread = FakeThread()
+        self.consumer._thread = self.consumer._fetching = self.thread  # type: ignore[assignment]
+        self.delivered: list[ChunkMessage] = []
+        self.consumer.callback = self.on_message
+        self.fetched: dict[TP, list[SimpleRow]] = {}
+        self.consumer._wait_next_records = self.next_records  # type: ignore[method-assign]
+
+    async def on_expired(self, tp: TP, wanted: int, first: int) -> None:
+        self.told.append((tp, wanted, first))
+
+    async def on_message(self, message: Any) -> None:
+        self.consumer.track_message(message)
+        self.delivered.append(message)
+
+    async def next_records(self, _: float) -> tuple[Any, None]:
+        fetched, self.fetched = self.fetched, {}
+        return fetched, None
+
+    async def read(self, tp: TP, *offsets: int) -> list[ChunkMessage]:
+        """Let one turn of the flow fetch these rows; the chunks it delivered."""
+        before = len(self.delivered)
+        self.fetched = {tp: list(rows_at(list(offsets)))}  # type: ignore[arg-type]
+        await self.consumer._turn()
+        return self.delivered[before:]
+
+    def committable(self) -> dict[TP, int]:
+        return self.consumer._filter_committable_offsets(self.consumer._filter_tps_with_pending_acks())
+
+
+def scenario(play: Callable[[Desk], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await play(Desk())
+
+    asyncio.run(run())
+
+
+def test_only_the_completed_prefix_is_committable_whatever_faust_acks() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        first, second, third = await desk.read(ONE, *range(25))
+        desk.consumer.complete(second)
+        desk.consumer.ack(first)
+        assert desk.committable() == {}
+        desk.consumer.complete(first)
+        assert desk.committable() == {ONE: 20}
+        desk.consumer.complete(third)
+        assert desk.committable() == {ONE: 25}
+
+    scenario(play)
+
+
+def test_a_chunk_of_an_earlier_assignment_is_not_current_and_its_completion_commits_nothing() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        (old,) = await desk.read(ONE, *range(10))
+        assert desk.consumer.current(old)
+        await desk.consumer.perform_seek()
+        (new,) = await desk.read(ONE, *range(10))
+        assert (desk.consumer.current(old), desk.consumer.current(new)) == (False, True)
+        desk.consumer.complete(old)
+        assert desk.committable() == {}
+
+    scenario(play)
+
+
+def test_rows_fetched_around_a_rebalance_are_dropped_and_read_again_from_where_they_began() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        stock = desk.consumer._wait_next_records
+
+        async def rebalanced_meanwhile(seconds: float) -> Any:
+            await desk.consumer.perform_seek()
+            return await stock(seconds)
+
+        desk.consumer._wait_next_records = rebalanced_meanwhile  # type: ignore[method-assign]
+        assert await desk.read(ONE, *range(10)) == []
+        desk.consumer._wait_next_records = stock  # type: ignore[method-assign]
+        seeks = len(desk.thread.seeks)
+        assert await desk.read(ONE, *range(10)) == []
+        assert desk.thread.seeks[seeks:] == [{ONE: 0, TWO: 0}]
+        assert [chunk.first for chunk in await desk.read(ONE, *range(10))] == [0]
+
+    scenario(play)
+
+
+def test_no_row_flows_before_the_application_has_loaded_its_state() -> None:
+    async def play(desk: Desk) -> None:
+        desk.fetched = {ONE: list(rows_at([0]))}  # type: ignore[arg-type]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await desk.consumer._turn()
+        assert (desk.delivered, desk.thread.seeks) == ([], [])
+
+    scenario(play)
+
+
+def test_positions_that_could_not_be_set_are_set_before_the_next_row() -> None:
+    async def play(desk: Desk) -> None:
+        def fail() -> None:
+            raise ConnectionError
+
+        desk.thread.on_bounds = fail
+        with pytest.raises(ConnectionError):
+            await desk.consumer.perform_seek()
+        desk.thread.on_bounds = lambda: None
+        assert await desk.read(ONE, 0) == []
+        assert desk.thread.seeks == [{ONE: 0, TWO: 0}]
+
+    scenario(play)
+
+
+def test_a_revoke_while_positions_are_asked_for_sets_none() -> None:
+    async def play(desk: Desk) -> None:
+        desk.thread.on_bounds = desk.consumer._let_go
+        await desk.consumer.perform_seek()
+        assert desk.thread.seeks == []
+        assert not desk.consumer._positioned
+
+    scenario(play)
+
+
+def test_rows_dropped_after_others_were_handed_out_end_the_process_instead_of_being_counted_twice() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        await desk.read(ONE, *range(10))
+        desk.consumer._drop()
+        with pytest.raises(LostPositionError, match=r"events\[0\]"):
+            await desk.consumer._turn()
+
+    scenario(play)
+
+
+def test_the_checkpoint_wins_over_the_commit_and_the_commit_over_the_first_row() -> None:
+    async def play(desk: Desk) -> None:
+        desk.thread.known = {
+            ONE: Bounds(committed=50, first=10, end=100),
+            TWO: Bounds(committed=60, first=10, end=100),
+            TP("events", 2): Bounds(committed=None, first=10, end=100),
+        }
+        desk.consumer.resume_at[ONE] = 20
+        await desk.consumer.perform_seek()
+        assert desk.thread.seeks == [{ONE: 20, TWO: 60, TP("events", 2): 10}]
+
+    scenario(play)
+
+
+def test_an_expired_range_is_told_once_in_an_assignment_however_often_positions_are_set() -> None:
+    async def play(desk: Desk) -> None:
+        desk.thread.known[ONE] = Bounds(committed=5, first=40, end=100)
+        await desk.consumer.perform_seek()
+        await desk.consumer.perform_seek()
+        assert desk.told == [(ONE, 5, 40)]
+        assert [seek[ONE] for seek in desk.thread.seeks] == [40, 40]
+
+    scenario(play)
+
+
+def test_a_partition_is_caught_up_when_every_row_below_the_high_water_mark_is_complete() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        assert desk.consumer.high_water(ONE) is None
+        desk.thread.reached = {ONE: Reached(position=12, end=12), TWO: Reached(position=3, end=4)}
+        (chunk,) = await desk.read(ONE, *range(10))  # 10 and 11 are transaction markers
+        assert desk.consumer.high_water(ONE) == 12
+        assert not desk.consumer.caught_up(ONE)
+        desk.consumer.complete(chunk)
+        assert (desk.consumer.caught_up(ONE), desk.consumer.caught_up(TWO)) == (True, False)
+
+    scenario(play)
+
+
+def test_a_commit_that_hangs_ends_the_process_and_a_stop_does_not_wait_for_it() -> None:
+    async def play(desk: Desk) -> None:
+        crashes: list[BaseException] = []
+
+        async def crash(reason: BaseException) -> None:
+            crashes.append(reason)
+
+        async def hang(_: Mapping[TP, int]) -> bool:
+            return await asyncio.Event().wait()
+
+        desk.app.crash = crash  # type: ignore[method-assign]
+        desk.thread.commit = hang
+        await desk.consumer.perform_seek()
+        (chunk,) = await desk.read(ONE, *range(10))
+        desk.consumer.complete(chunk)
+        async with asyncio.timeout(2):
+            await desk.consumer.wait_empty()
+        assert crashes == []
+        desk.consumer._chunking = Chunking(commit_seconds=0.05)
+        async with asyncio.timeout(2):
+            assert not await desk.consumer._commit({ONE: 10})
+        assert [type(reason) for reason in crashes] == [TimeoutError]
+
+    scenario(play)
+
+
+def test_a_drain_waits_for_what_agents_hold_but_not_for_ever_and_then_lets_go() -> None:
+    async def play(desk: Desk) -> None:
+        committed: list[dict[TP, int]] = []
+
+        async def commit(**_: Any) -> bool:
+            committed.append(desk.committable())
+            return True
+
+        desk.consumer.commit = commit  # type: ignore[method-assign]
+        await desk.consumer.perform_seek()
+        first, second = await desk.read(ONE, *range(20))
+        drain = asyncio.create_task(desk.consumer.wait_empty())
+        await asyncio.sleep(0)
+        assert desk.consumer.draining
+        desk.consumer.complete(first)
+        async with asyncio.timeout(2):
+            await drain
+        assert committed == [{ONE: 10}]
+        assert not desk.consumer.draining
+        assert not desk.consumer.current(second)
+
+    scenario(play)

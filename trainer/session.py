@@ -1,0 +1,235 @@
+"""The trainer as a state machine over alerts and labelled rows: no I/O, no clock.
+
+`alert` and `rows` are generators: they yield what shall happen in the world, in order, and are sent the answer. The same
+state and the same log give the same effects, however the rows are cut into batches.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Literal, TypeAlias
+
+from msgspec.structs import replace
+
+from schemas.messages import Candidate, DriftAlert, LabelledEvent, TrainerState, TrainingDecision, TrainingRound, derived_id
+from schemas.pipeline import Pipeline
+from trainer import policy
+from trainer.candidates import FittedExpert, fit
+from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused, RenewProfile
+from trainer.errors import UnusableRows
+from trainer.gate import Contender, heir, judge, retention
+from trainer.history import History, Rows, TrainingRows
+from trainer.recipes import plans
+
+Fit: TypeAlias = Callable[[Pipeline, str, TrainingRows], FittedExpert]
+Key: TypeAlias = tuple[str, str, int | str]
+Steps: TypeAlias = Generator[Effect, Answer, None]
+
+PARITY_ROWS = 2_000
+
+
+class Session:
+    """Everything the trainer knows. `experts`: the fitted model of the champion and of every contender, by its key."""
+
+    def __init__(self, pipeline: Pipeline, state: TrainerState, history: History,
+                 experts: dict[Key, FittedExpert], fitting: Fit = fit) -> None:
+        self._pipeline = pipeline
+        self._state = state
+        self._history = history
+        self._experts = experts
+        self._fit = fitting
+        self._champion = Contender.thaw(state.champion)
+        self._contenders = [Contender.thaw(expert) for expert in state.experts]
+        self._keep = retention(pipeline.retraining.half_life)
+        self._batch: Rows = history.rows_of([])
+        self._losses: dict[Key, list[float]] = {}  # of the batch, from its end backwards
+
+    def snapshot(self) -> TrainerState:
+        """The state after everything up to now."""
+        return replace(self._state, champion=self._champion.freeze(), experts=[c.freeze() for c in self._contenders])
+
+    def alert(self, offset: int, alert: DriftAlert) -> Steps:
+        """Take the alert at `offset` of drift-alerts in; it applies before the next row."""
+        met = policy.meet(alert, self._state.incident, self._state.last_incident, self._pipeline.retraining)
+        incident = met.incident
+        verdict: Literal["suppressed", "deferred"] = "suppressed"
+        if met.decided == "opened" and incident is not None:
+            labels = self._history.count_since(incident.onset, self._state.covered - 1)
+            incident = replace(incident, labels=labels)
+            verdict = "deferred"
+        self._change(incident=incident, covered_alerts=offset + 1)
+        missing = policy.missing_labels(incident, self._pipeline.retraining) if incident is not None else 0
+        if verdict == "suppressed" or missing:
+            reason = met.reason if verdict == "suppressed" else f"{missing} labels since the onset are missing"
+            yield self._decision(derived_id("alert", alert.alert_id), verdict, reason, trigger=f"alert: {alert.kind}")
+        yield from self._train_if_due(self._state.covered - 1, len(self._batch))
+        yield Checkpoint(state=self.snapshot())
+
+    def rows(self, records: Sequence[tuple[int, LabelledEvent]]) -> Steps:
+        """Take rows of `labelled` in, each with its offset."""
+        fitting = [(offset, event) for offset, event in records if self._history.fits(event)]
+        self._batch, self._losses = self._history.rows_of([event for _, event in fitting]), {}
+        for index, (offset, event) in enumerate(fitting):
+            fresh = self._history.append(offset, event)
+            self._change(covered=offset + 1)
+            if fresh:
+                self._count(index, event)
+                yield from self._judge_ripe(offset, index + 1)
+                yield from self._train_if_due(offset, index + 1)
+        self._batch, self._losses = self._history.rows_of([]), {}
+        if records:
+            self._change(covered=records[-1][0] + 1)
+
+    def _count(self, index: int, event: LabelledEvent) -> None:
+        """One fresh row: everyone is scored on it before anyone is fitted on it."""
+        incident = self._state.incident
+        if incident is not None and event.ts >= incident.onset:
+            incident = replace(incident, labels=incident.labels + 1)
+        self._change(labels=self._state.labels + 1, event_time=max(self._state.event_time, event.ts),
+                     incident=incident)
+        champion_loss = self._loss(self._champion, index)
+        self._champion.record(champion_loss, champion_loss, self._keep)
+        for contender in self._contenders:
+            contender.record(self._loss(contender, index), champion_loss, self._keep)
+
+    def _loss(self, contender: Contender, index: int) -> float:
+        """Loss on row `index` of the batch; asked for the rest of the batch at once."""
+        losses = self._losses.get(contender.key)
+        if losses is None:
+            rest = self._batch.part(index, len(self._batch))
+            losses = self._experts[contender.key].losses(rest, self._state.loss_scale)
+            self._losses[contender.key] = losses
+        return losses[index - len(self._batch)]
+
+    def _judge_ripe(self, at: int, done: int) -> Steps:
+        min_rows = self._pipeline.gate.min_rows
+        ripe = {c.decision_id for c in self._contenders if c.rows == min_rows}
+        for judged in [r for r in self._state.rounds if r.decision_id in ripe]:
+            yield from self._judge(judged, at)
+            self._prune()
+            yield Checkpoint(state=self.snapshot())
+
+    def _judge(self, judged: TrainingRound, at: int) -> Steps:
+        """The gate: candidates of one round against the champion."""
+        self._change(rounds=[r for r in self._state.rounds if r is not judged])
+        candidates = [c for c in self._contenders if c.decision_id == judged.decision_id]
+        won = judge(self._champion, candidates, self._pipeline.gate.min_rows)
+        decision = self._decision(judged.decision_id, "rejected", "no candidate is better than the champion",
+                                  trigger=judged.trigger, incident_id=judged.incident_id)
+        decision = replace(decision, dataset=judged.dataset, at=at + 1, candidates=[
+            Candidate(recipe=c.recipe, loss=c.discounted, rows=c.rows) for c in candidates])
+        promoted = False
+        if won is not None:
+            winner, verdict = won
+            answer = yield self._promotion(judged, winner)
+            decision = replace(decision, recipe=winner.recipe, gate=verdict)
+            if isinstance(answer, Announced):
+                promoted = True
+                self._crown(winner, answer.epoch)
+                decision = replace(decision, verdict="promoted", reason=f"{verdict.rule} on {verdict.rows} fresh rows",
+                                   version=answer.version, run=answer.run)
+            elif isinstance(answer, Refused):
+                decision = replace(decision, verdict="failed", reason=answer.reason)
+        yield decision
+        yield from self._settle_if_done(judged, at, promoted=promoted)
+
+    def _promotion(self, judged: TrainingRound, winner: Contender) -> Promote:
+        newest = self._history.first_of_newest(PARITY_ROWS, self._state.covered) or self._history.first_offset()
+        champion = self._champion.discounted or 0.0
+        return Promote(
+            decision_id=judged.decision_id, reason=judged.trigger, expert=self._experts[winner.key],
+            recipe=winner.recipe, validation=self._history.dataset(newest, self._state.covered).rows,
+            metrics={"discounted_loss": winner.discounted or 0.0, "champion_loss": champion},
+            replaces=self._state.champion_epoch,
+        )
+
+    def _crown(self, winner: Contender, epoch: int) -> None:
+        self._contenders.remove(winner)
+        self._champion = winner
+        for contender in self._contenders:
+            contender.face_new_champion()
+        self._change(champion_epoch=epoch)
+
+    def _settle_if_done(self, judged: TrainingRound, at: int, *, promoted: bool) -> Steps:
+        """End the incident where this verdict ends it: its rows become the reference."""
+        incident = self._state.incident
+        reason = policy.outcome(incident, judged, promoted=promoted) if incident is not None else None
+        if incident is None:
+            return
+        if reason is None:
+            self._change(incident=replace(incident, promotions=incident.promotions + promoted))
+            return
+        decision_id = derived_id("settled", incident.incident_id)
+        since = self._history.dataset(self._history.first_since(incident.onset) or 0, at)
+        answer = yield RenewProfile(decision_id=decision_id, rows=since.rows, replaces=self._state.champion_epoch)
+        decision = self._decision(decision_id, "settled", reason, trigger=judged.trigger)
+        yield replace(decision, dataset=since.dataset)
+        epoch = answer.epoch if isinstance(answer, Announced) else self._state.champion_epoch
+        self._change(incident=None, last_incident=incident.opened, champion_epoch=epoch)
+
+    def _train_if_due(self, at: int, done: int) -> Steps:
+        """Start a round where one is due; an incident's round and a refresh at the same row are one."""
+        state, retraining = self._state, self._pipeline.retraining
+        progress = policy.Progress(labels=state.labels, event_time=state.event_time,
+                                   refreshed_labels=state.refreshed_labels, refreshed_at=state.refreshed_at)
+        refresh = policy.refresh_due(progress, retraining)
+        alarm = policy.incident_due(state.incident, retraining) if state.incident is not None else None
+        due = alarm or refresh
+        if due is None or len(state.rounds) >= policy.MAX_ROUNDS:
+            return
+        if refresh is not None:
+            self._change(refreshed_labels=state.labels, refreshed_at=state.event_time)
+        if alarm is not None and state.incident is not None:
+            self._change(incident=policy.after_round(state.incident, alarm.multiple))
+        yield from self._train(due, at)
+
+    def _train(self, due: policy.Due, at: int) -> Steps:
+        """One round: the decision with its datasets, then the fits."""
+        planned = plans(self._pipeline, self._history, at, self._state.incident)
+        incident_id = self._state.incident.incident_id if self._state.incident is not None and due.multiple else None
+        dataset = self._history.dataset(self._history.first_offset(), at).dataset
+        decision_id = derived_id(self._pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
+        decision = replace(
+            self._decision(decision_id, "trained", f"{len(planned)} candidates are fitted", trigger=due.trigger,
+                           incident_id=incident_id),
+            dataset=dataset, at=at + 1, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned])
+        yield decision
+        fresh, problems = [], []
+        ancestors = [self._champion, *self._contenders]
+        for plan in planned:
+            contender = heir(decision_id, plan.recipe, ancestors)
+            try:
+                self._experts[contender.key] = self._fit(self._pipeline, plan.recipe.family, plan.data)
+            except UnusableRows as error:
+                problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
+                continue
+            fresh.append(contender)
+        if not fresh:
+            yield replace(decision, verdict="failed", reason="; ".join(problems) or "no window has enough rows")
+            return
+        self._contenders.extend(fresh)
+        self._change(rounds=[*self._state.rounds, TrainingRound(
+            decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
+            multiple=due.multiple)])
+        self._prune()
+
+    def _prune(self) -> None:
+        """Keep who is still to be judged, and the newest of each kind: its record is its successor's."""
+        newest = {c.kind: c for c in self._contenders}
+        pending = {r.decision_id for r in self._state.rounds}
+        settled = self._state.incident is None
+        self._contenders = [
+            c for c in self._contenders
+            if c.decision_id in pending or (newest[c.kind] is c and not (settled and c.recipe.window == "onset"))
+        ]
+        keep = {self._champion.key, *(c.key for c in self._contenders)}
+        for key in [key for key in self._experts if key not in keep]:
+            del self._experts[key]
+
+    def _decision(self, decision_id: str, verdict: Literal["suppressed", "deferred", "trained", "rejected", "settled"],
+                  reason: str, *, trigger: str, incident_id: str | None = None) -> TrainingDecision:
+        incident = self._state.incident
+        return TrainingDecision(decision_id=decision_id, trigger=trigger, verdict=verdict, reason=reason,
+                                incident_id=incident_id or (incident.incident_id if incident is not None else None),
+                                at=self._state.covered)
+
+    def _change(self, **fields: object) -> None:
+        self._state = replace(self._state, **fields)

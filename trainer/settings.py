@@ -1,0 +1,56 @@
+"""What the trainer reads from its environment, once, at the edge."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from trainer.errors import MissingSetting
+
+
+class RegistrySettings(Struct, frozen=True, kw_only=True):
+    """Where MLflow is. `tracking_uri`: http(s) or a SQLAlchemy store; `artifact_root`: for stores without a server."""
+
+    tracking_uri: str
+    artifact_root: str | None = None
+
+
+class TrainerSettings(Struct, frozen=True, kw_only=True):
+    """Where the trainer finds its pipeline, Kafka and MLflow, who it is, and where it shows its metrics."""
+
+    pipeline: Path
+    bootstrap_servers: str
+    registry: RegistrySettings
+    instance: str
+    metrics_port: int
+
+    @property
+    def kafka(self) -> dict[str, str]:
+        """Settings of the cluster for librdkafka."""
+        return {"bootstrap.servers": self.bootstrap_servers, "client.id": f"trainer-{self.instance}"}
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSettings:
+    """Settings of this process.
+
+    Raises:
+        MissingSetting: naming the variable.
+    """
+    return TrainerSettings(
+        pipeline=Path(_need(environment, "AUTOML_STREAM_PIPELINE", "path of the pipeline file")),
+        bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
+        registry=RegistrySettings(
+            tracking_uri=_need(environment, "MLFLOW_TRACKING_URI", "address of MLflow's server or store"),
+            artifact_root=environment.get("MLFLOW_ARTIFACT_ROOT"),
+        ),
+        instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
+        metrics_port=int(environment.get("METRICS_PORT", "0")),
+    )
+
+
+def _need(environment: Mapping[str, str], name: str, what: str) -> str:
+    value = environment.get(name)
+    if not value:
+        raise MissingSetting(f"{name} is not set; it must hold the {what}")
+    return value
