@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_stream.local_stack.errors import Ending, LocalStackError, UnknownService
+from automl_stream.demo.command import add_commands as add_demo_commands
+from automl_stream.local_stack.errors import Ending
+from automl_stream.local_stack.options import (
+    DEFAULT_HOME,
+    Home,
+    Json,
+    KafkaControllerPort,
+    KafkaPort,
+    MetricsPort,
+    MlflowPort,
+    PostgresPort,
+)
+from automl_stream.verify.command import add_command as add_verify_command
+from producers.commands import add_commands as add_producer_commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,15 +31,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Home = Annotated[Path, typer.Option(envvar="AUTOML_STREAM_HOME", help="Directory of all data and logs.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_HOME = Path(".automl-stream")
-
-
-def _port(service: str) -> typer.models.OptionInfo:
-    return typer.Option(envvar=f"AUTOML_STREAM_{service}_PORT", min=1, max=65535, help=f"Port of {service.lower()}.")
-
-
 @app.callback()
 def automl_stream() -> None:
     """Keep a machine-learning model honest on a Kafka stream."""
@@ -34,18 +38,21 @@ def automl_stream() -> None:
 
 @app.command()
 def up(
+    pipelines: Annotated[list[Path] | None, typer.Argument(help="Pipeline files whose services shall run.")] = None,
     home: Home = DEFAULT_HOME,
-    kafka_port: Annotated[int, _port("KAFKA")] = 19092,
-    kafka_controller_port: Annotated[int, _port("KAFKA_CONTROLLER")] = 19093,
-    postgres_port: Annotated[int, _port("POSTGRES")] = 15432,
-    mlflow_port: Annotated[int, _port("MLFLOW")] = 15000,
-    metrics_port: Annotated[int, _port("METRICS")] = 19100,
+    kafka_port: KafkaPort = 19092,
+    kafka_controller_port: KafkaControllerPort = 19093,
+    postgres_port: PostgresPort = 15432,
+    mlflow_port: MlflowPort = 15000,
+    metrics_port: MetricsPort = 19100,
 ) -> None:
-    """Start Kafka, PostgreSQL and MLflow, and keep them running until Ctrl-C."""
+    """Start Kafka, PostgreSQL and MLflow, and the services of pipelines, and keep them running until Ctrl-C."""
     from automl_stream.local_stack.ports import Ports  # noqa: PLC0415  (keeps --help fast)
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
     from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
+    from automl_stream.services import launch_pipelines, load_pipelines  # noqa: PLC0415
 
+    loaded = load_pipelines(pipelines or [])
     ports = Ports(
         kafka=kafka_port,
         kafka_controller=kafka_controller_port,
@@ -54,10 +61,11 @@ def up(
         metrics=metrics_port,
     )
     supervisor = Supervisor(home)
-    _end_on_signals(supervisor)
+    end_on_signals(supervisor)
     try:
         with supervisor:
             addresses = start_infrastructure(supervisor, ports, report=_say)
+            launch_pipelines(supervisor, loaded, addresses, ports)
             _show_addresses(addresses.masked(), home)
             supervisor.wait()
     except Ending:
@@ -96,18 +104,31 @@ def logs(
     show_logs(home, name, sys.stdout, follow=follow)
 
 
+add_demo_commands(app)
+add_producer_commands(app)
+add_verify_command(app)
+
+
 def main() -> None:
     """Run the command line; expected errors are one sentence on stderr, without a traceback."""
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (LocalStackError, OSError) as error:
+    except Ending:
+        _say("Everything has ended.")
+        sys.exit(130)
+    except Exception as error:
+        from automl_stream.failures import exit_code  # noqa: PLC0415  (knows every package's errors)
+
+        code = exit_code(error)
+        if code is None:
+            raise
         _say(f"Error: {error}")
-        sys.exit(2 if isinstance(error, UnknownService) else 1)
+        sys.exit(code)
 
 
-def _end_on_signals(supervisor: Supervisor) -> None:
+def end_on_signals(supervisor: Supervisor) -> None:
     """Make Ctrl-C and SIGTERM end the supervisor in good order, and further ones harmless."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.ending.set())

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 BURST_SECONDS = 0.02
+_WHOLE = 1.0 - 1e-6  # rounding must not ask for a sleep too short to move the clock
 
 
 class Pace:
@@ -24,7 +25,7 @@ class Pace:
         if self._rate is None:
             return
         self._fill(self._rate)
-        while self._tokens < 1.0:
+        while self._tokens < _WHOLE:
             self._sleep((1.0 - self._tokens) / self._rate)
             self._fill(self._rate)
         self._tokens -= 1.0

@@ -31,8 +31,8 @@ class Barrier(Protocol):
         """Return when the block's events are scored and counted."""
         ...
 
-    def after_labels(self, block: int) -> None:
-        """Return when the block's labels have had all their consequences."""
+    def after_labels(self, block: int, labels: int) -> None:
+        """Return when the block's `labels` labels (those that can be joined) have had all their consequences."""
         ...
 
 
@@ -156,7 +156,7 @@ class _Run:
         for label in due:
             self._label(label, [(BLOCK_HEADER, f"{number}/{size}".encode())] if label.joinable else [])
         self._outbox.flush()
-        barrier.after_labels(number)
+        barrier.after_labels(number, size)
         self._on_progress(self._rows)
 
     def _event(self, row: Row) -> list[DueLabel]:

@@ -1,4 +1,4 @@
-"""A real broker and a real database for every test session: containers where an engine answers, else the local stack."""
+"""A real broker and database for every test session: containers where an engine answers, else the local stack."""
 
 import socket
 from collections.abc import Iterator

@@ -57,13 +57,13 @@ class LogReader:
             time.sleep(_PAUSE_S)
 
     def read(self, topic: str, first: int = 0, end: int | None = None) -> Iterator[LogRecord]:
-        """Records from offset `first` to `end` (exclusive; None: the end at the time of the call).
+        """Records from offset `first` to `end` (exclusive), at most to the log's end at the time of the call.
 
         Raises:
             KafkaUnavailable: when the broker stops answering.
         """
         low, high = self.bounds(topic)
-        end = high if end is None else end
+        end = high if end is None else min(end, high)
         position = max(first, low)
         if position >= end:
             return

@@ -8,7 +8,8 @@ from trainer.candidates import FittedExpert, fit
 from trainer.errors import TrainerError
 from trainer.gate import Contender
 from trainer.history import History
-from trainer.session import Fit, Key, Session
+from trainer.pool import Key
+from trainer.session import Fit, Session
 
 
 def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, LabelledEvent]],

@@ -15,12 +15,12 @@ from trainer import policy
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused, RenewProfile
 from trainer.errors import UnusableRows
-from trainer.gate import Contender, heir, judge, retention
-from trainer.history import History, Rows, TrainingRows
-from trainer.recipes import plans
+from trainer.gate import Contender, heir, judge
+from trainer.history import History, TrainingRows
+from trainer.pool import Key, Pool
+from trainer.recipes import Plan, plans
 
 Fit: TypeAlias = Callable[[Pipeline, str, TrainingRows], FittedExpert]
-Key: TypeAlias = tuple[str, str, int | str]
 Steps: TypeAlias = Generator[Effect, Answer, None]
 
 PARITY_ROWS = 2_000
@@ -32,19 +32,15 @@ class Session:
     def __init__(self, pipeline: Pipeline, state: TrainerState, history: History,
                  experts: dict[Key, FittedExpert], fitting: Fit = fit) -> None:
         self._pipeline = pipeline
-        self._state = state
+        self._state = state  # all but the records of experts, which the pool keeps
         self._history = history
-        self._experts = experts
+        self._pool = Pool(state.champion, state.experts, experts, pipeline.retraining.half_life)
         self._fit = fitting
-        self._champion = Contender.thaw(state.champion)
-        self._contenders = [Contender.thaw(expert) for expert in state.experts]
-        self._keep = retention(pipeline.retraining.half_life)
-        self._batch: Rows = history.rows_of([])
-        self._losses: dict[Key, list[float]] = {}  # of the batch, from its end backwards
 
     def snapshot(self) -> TrainerState:
         """The state after everything up to now."""
-        return replace(self._state, champion=self._champion.freeze(), experts=[c.freeze() for c in self._contenders])
+        return replace(self._state, champion=self._pool.champion.freeze(),
+                       experts=[c.freeze() for c in self._pool.contenders])
 
     def alert(self, offset: int, alert: DriftAlert) -> Steps:
         """Take the alert at `offset` of drift-alerts in; it applies before the next row."""
@@ -60,23 +56,21 @@ class Session:
         if verdict == "suppressed" or missing:
             reason = met.reason if verdict == "suppressed" else f"{missing} labels since the onset are missing"
             yield self._decision(derived_id("alert", alert.alert_id), verdict, reason, trigger=f"alert: {alert.kind}")
-        yield from self._train_if_due(self._state.covered - 1, len(self._batch))
+        yield from self._train_if_due(self._state.covered - 1)
         yield Checkpoint(state=self.snapshot())
 
-    def rows(self, records: Sequence[tuple[int, LabelledEvent]]) -> Steps:
-        """Take rows of `labelled` in, each with its offset."""
+    def rows(self, records: Sequence[tuple[int, LabelledEvent]], end: int) -> Steps:
+        """Take rows of `labelled` in, each with its offset; afterwards everything before offset `end` is covered."""
         fitting = [(offset, event) for offset, event in records if self._history.fits(event)]
-        self._batch, self._losses = self._history.rows_of([event for _, event in fitting]), {}
+        self._pool.face(self._history.rows_of([event for _, event in fitting]))
         for index, (offset, event) in enumerate(fitting):
             fresh = self._history.append(offset, event)
             self._change(covered=offset + 1)
             if fresh:
                 self._count(index, event)
-                yield from self._judge_ripe(offset, index + 1)
-                yield from self._train_if_due(offset, index + 1)
-        self._batch, self._losses = self._history.rows_of([]), {}
-        if records:
-            self._change(covered=records[-1][0] + 1)
+                yield from self._judge_ripe(offset)
+                yield from self._train_if_due(offset)
+        self._change(covered=end)
 
     def _count(self, index: int, event: LabelledEvent) -> None:
         """One fresh row: everyone is scored on it before anyone is fitted on it."""
@@ -85,23 +79,11 @@ class Session:
             incident = replace(incident, labels=incident.labels + 1)
         self._change(labels=self._state.labels + 1, event_time=max(self._state.event_time, event.ts),
                      incident=incident)
-        champion_loss = self._loss(self._champion, index)
-        self._champion.record(champion_loss, champion_loss, self._keep)
-        for contender in self._contenders:
-            contender.record(self._loss(contender, index), champion_loss, self._keep)
+        self._pool.score(index, self._state.loss_scale)
 
-    def _loss(self, contender: Contender, index: int) -> float:
-        """Loss on row `index` of the batch; asked for the rest of the batch at once."""
-        losses = self._losses.get(contender.key)
-        if losses is None:
-            rest = self._batch.part(index, len(self._batch))
-            losses = self._experts[contender.key].losses(rest, self._state.loss_scale)
-            self._losses[contender.key] = losses
-        return losses[index - len(self._batch)]
-
-    def _judge_ripe(self, at: int, done: int) -> Steps:
+    def _judge_ripe(self, at: int) -> Steps:
         min_rows = self._pipeline.gate.min_rows
-        ripe = {c.decision_id for c in self._contenders if c.rows == min_rows}
+        ripe = {c.decision_id for c in self._pool.contenders if c.rows == min_rows}
         for judged in [r for r in self._state.rounds if r.decision_id in ripe]:
             yield from self._judge(judged, at)
             self._prune()
@@ -110,8 +92,8 @@ class Session:
     def _judge(self, judged: TrainingRound, at: int) -> Steps:
         """The gate: candidates of one round against the champion."""
         self._change(rounds=[r for r in self._state.rounds if r is not judged])
-        candidates = [c for c in self._contenders if c.decision_id == judged.decision_id]
-        won = judge(self._champion, candidates, self._pipeline.gate.min_rows)
+        candidates = [c for c in self._pool.contenders if c.decision_id == judged.decision_id]
+        won = judge(self._pool.champion, candidates, self._pipeline.gate.min_rows)
         decision = self._decision(judged.decision_id, "rejected", "no candidate is better than the champion",
                                   trigger=judged.trigger, incident_id=judged.incident_id)
         decision = replace(decision, dataset=judged.dataset, at=at + 1, candidates=[
@@ -123,7 +105,8 @@ class Session:
             decision = replace(decision, recipe=winner.recipe, gate=verdict)
             if isinstance(answer, Announced):
                 promoted = True
-                self._crown(winner, answer.epoch)
+                self._pool.crown(winner)
+                self._change(champion_epoch=answer.epoch)
                 decision = replace(decision, verdict="promoted", reason=f"{verdict.rule} on {verdict.rows} fresh rows",
                                    version=answer.version, run=answer.run)
             elif isinstance(answer, Refused):
@@ -133,20 +116,13 @@ class Session:
 
     def _promotion(self, judged: TrainingRound, winner: Contender) -> Promote:
         newest = self._history.first_of_newest(PARITY_ROWS, self._state.covered) or self._history.first_offset()
-        champion = self._champion.discounted or 0.0
+        champion = self._pool.champion.discounted or 0.0
         return Promote(
-            decision_id=judged.decision_id, reason=judged.trigger, expert=self._experts[winner.key],
+            decision_id=judged.decision_id, reason=judged.trigger, expert=self._pool.expert(winner),
             recipe=winner.recipe, validation=self._history.dataset(newest, self._state.covered).rows,
             metrics={"discounted_loss": winner.discounted or 0.0, "champion_loss": champion},
             replaces=self._state.champion_epoch,
         )
-
-    def _crown(self, winner: Contender, epoch: int) -> None:
-        self._contenders.remove(winner)
-        self._champion = winner
-        for contender in self._contenders:
-            contender.face_new_champion()
-        self._change(champion_epoch=epoch)
 
     def _settle_if_done(self, judged: TrainingRound, at: int, *, promoted: bool) -> Steps:
         """End the incident where this verdict ends it: its rows become the reference."""
@@ -165,7 +141,7 @@ class Session:
         epoch = answer.epoch if isinstance(answer, Announced) else self._state.champion_epoch
         self._change(incident=None, last_incident=incident.opened, champion_epoch=epoch)
 
-    def _train_if_due(self, at: int, done: int) -> Steps:
+    def _train_if_due(self, at: int) -> Steps:
         """Start a round where one is due; an incident's round and a refresh at the same row are one."""
         state, retraining = self._state, self._pipeline.retraining
         progress = policy.Progress(labels=state.labels, event_time=state.event_time,
@@ -192,37 +168,32 @@ class Session:
                            incident_id=incident_id),
             dataset=dataset, at=at + 1, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned])
         yield decision
-        fresh, problems = [], []
-        ancestors = [self._champion, *self._contenders]
-        for plan in planned:
-            contender = heir(decision_id, plan.recipe, ancestors)
-            try:
-                self._experts[contender.key] = self._fit(self._pipeline, plan.recipe.family, plan.data)
-            except UnusableRows as error:
-                problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
-                continue
-            fresh.append(contender)
-        if not fresh:
+        fitted, problems = self._fit_candidates(decision_id, planned)
+        if not fitted:
             yield replace(decision, verdict="failed", reason="; ".join(problems) or "no window has enough rows")
             return
-        self._contenders.extend(fresh)
+        for contender, expert in fitted:
+            self._pool.add(contender, expert)
         self._change(rounds=[*self._state.rounds, TrainingRound(
             decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
             multiple=due.multiple)])
         self._prune()
 
+    def _fit_candidates(self, decision_id: str,
+                        planned: Sequence[Plan]) -> tuple[list[tuple[Contender, FittedExpert]], list[str]]:
+        """Candidates with their models, and why some could not be fitted."""
+        fitted: list[tuple[Contender, FittedExpert]] = []
+        problems: list[str] = []
+        for plan in planned:
+            contender = heir(decision_id, plan.recipe, [self._pool.champion, *self._pool.contenders])
+            try:
+                fitted.append((contender, self._fit(self._pipeline, plan.recipe.family, plan.data)))
+            except UnusableRows as error:
+                problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
+        return fitted, problems
+
     def _prune(self) -> None:
-        """Keep who is still to be judged, and the newest of each kind: its record is its successor's."""
-        newest = {c.kind: c for c in self._contenders}
-        pending = {r.decision_id for r in self._state.rounds}
-        settled = self._state.incident is None
-        self._contenders = [
-            c for c in self._contenders
-            if c.decision_id in pending or (newest[c.kind] is c and not (settled and c.recipe.window == "onset"))
-        ]
-        keep = {self._champion.key, *(c.key for c in self._contenders)}
-        for key in [key for key in self._experts if key not in keep]:
-            del self._experts[key]
+        self._pool.prune({r.decision_id for r in self._state.rounds}, incident=self._state.incident is not None)
 
     def _decision(self, decision_id: str, verdict: Literal["suppressed", "deferred", "trained", "rejected", "settled"],
                   reason: str, *, trigger: str, incident_id: str | None = None) -> TrainingDecision:

@@ -42,7 +42,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSetting
         bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
         registry=RegistrySettings(
             tracking_uri=_need(environment, "MLFLOW_TRACKING_URI", "address of MLflow's server or store"),
-            artifact_root=environment.get("MLFLOW_ARTIFACT_ROOT"),
+            artifact_root=environment.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"),
         ),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
         metrics_port=int(environment.get("METRICS_PORT", "0")),

@@ -38,7 +38,7 @@ def add_commands(app: typer.Typer) -> None:
 def demo(
     data: Annotated[Path | None, typer.Option(help="A labelled file; else the payments scenario.")] = None,
     pipeline: PipelineFile = None,
-    train_fraction: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the rows for the first model.")] = 0.2,
+    train_fraction: Annotated[float, typer.Option(min=0, max=1, help="Share of rows for the first model.")] = 0.2,
     label_delay: Annotated[int, typer.Option(min=0, help="Rows by which a label comes after its event.")] = 0,
     rate: Annotated[float | None, typer.Option(min=0.1, help="Events a second; else as fast as it goes.")] = None,
     report: Annotated[Path, typer.Option(help="Where the machine-readable summary goes.")] = Path("report.json"),
@@ -141,7 +141,7 @@ def _registry() -> Any:
     from trainer.settings import RegistrySettings
 
     return RegistrySettings(tracking_uri=_need("MLFLOW_TRACKING_URI"),
-                            artifact_root=os.environ.get("MLFLOW_ARTIFACT_ROOT"))
+                            artifact_root=os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
 
 
 def _need(name: str) -> str:

@@ -113,7 +113,8 @@ def _quality(pipeline: Pipeline, log: _Log, judged: Sequence[Prediction],
              truth: Sequence[LabelValue]) -> tuple[Quality, Quality]:
     metadata = {a.epoch: _open(pipeline, log, a)[1] for a in log.models.accepted}
     known = [metadata[p.model.epoch].classes for p in judged]
-    classes = sorted({name for names in known for name in names} | {str(t) for t in truth}) if _classes(pipeline) else []
+    named = {name for names in known for name in names} | {str(label) for label in truth}
+    classes = [] if pipeline.task == "regression" else sorted(named)
     live = judge(pipeline.task, truth, live_answers(judged, classes, known), classes)
     session, first = _open(pipeline, log, log.models.accepted[0])
     matrix = FeatureMatrix(pipeline.features)
@@ -128,10 +129,6 @@ def _frozen_answers(output: Any, first: ModelMetadata, classes: Sequence[str]) -
     table = np.zeros((len(output), len(classes)))
     table[:, [classes.index(name) for name in first.classes]] = output
     return Answers(labels=[first.classes[k] for k in output.argmax(axis=1)], probabilities=table)
-
-
-def _classes(pipeline: Pipeline) -> bool:
-    return pipeline.task != "regression"
 
 
 def _open(pipeline: Pipeline, log: _Log, accepted: Accepted) -> tuple[Any, ModelMetadata]:

@@ -70,7 +70,7 @@ def average_precision(positive: NDArray[np.bool_], score: NDArray[np.float64]) -
         return None
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(positive[order])
-    last_of_tie = np.append(np.diff(score[order]) != 0, True)  # noqa: FBT003  (numpy takes it by position)
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
     hits, taken = hits[last_of_tie], np.flatnonzero(last_of_tie) + 1
     recall = hits / hits[-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * hits / taken))

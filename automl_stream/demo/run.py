@@ -18,8 +18,7 @@ from automl_stream.local_stack.mlflow import reset_databases
 from automl_stream.local_stack.ports import Ports
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
-from automl_stream.services import pipeline_services
-from automl_stream.topics import create_topics
+from automl_stream.services import launch_pipelines
 from producers.due_labels import label_problem
 from producers.files import Table, file_rows, open_table
 from producers.pace import Pace
@@ -88,11 +87,9 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
                          f"--train-fraction {plan.train_fraction}")
     watcher.stage("starting Kafka, PostgreSQL and MLflow")
     addresses = _fresh_stack(plan, supervisor, environment, watcher.stage)
-    create_topics(pipeline, addresses.kafka)
     watcher.stage(f"training the first model on {first} of {table.rows} rows")
     bootstrap(plan, {**environment, **addresses.environment()}, first)
-    for service in pipeline_services(pipeline, plan.pipeline_file, addresses.environment(), plan.ports.metrics):
-        supervisor.launch(service, settled=True)
+    launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)
     kafka = {"bootstrap.servers": addresses.kafka}
     truth = _truth(table, pipeline, first)
     watcher.started(pipeline, kafka, truth)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from typing import Self
 
 from confluent_kafka import Consumer, TopicPartition
 from rich.console import Console, Group
@@ -37,7 +38,6 @@ class LiveView(Watcher):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._stage = ""
@@ -51,8 +51,9 @@ class LiveView(Watcher):
         self._trainings = 0
         self._version = "-"
         self._news: deque[str] = deque(maxlen=4)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "LiveView":
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
         return self

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Profile:
         names = [feature.name for feature in pipeline.features]
         columns = []
         for feature, offset in zip(self.reference.features, self.reference.offsets.tolist(), strict=False):
-            values = [row.features[names.index(feature.name)] for row in rows]
+            values: list[Any] = [row.features[names.index(feature.name)] for row in rows]
             if feature.kind == "number":
                 cells = number_cells(feature.edges, np.array(values, dtype=np.float64))
             else:
@@ -52,7 +53,7 @@ class Recounted:
     partitions: dict[int, Recount]
     profiles: dict[int, Profile]
 
-    def message(self, partition: int, key: tuple[int, int], window: Window) -> OpenWindow:
+    def message(self, key: tuple[int, int], window: Window) -> OpenWindow:
         """A window as the services write it."""
         profile = self.profiles[key[1]]
         return OpenWindow(start=key[0], profile=profile.digest, profile_epoch=profile.epoch, rows=len(window.rows),
@@ -81,7 +82,7 @@ def check_counts(reading: Reading, seen: Seen) -> Iterator[Difference]:
     recounted = recount(reading, seen)
     expected = {
         (partition, *key): WindowCounts(partition=partition, covered=window.covered or 0,
-                                        window=recounted.message(partition, key, window))
+                                        window=recounted.message(key, window))
         for partition, found in recounted.partitions.items() for key, window in found.final.items()
     }
     first: dict[Key, WindowCounts] = {}
@@ -119,7 +120,7 @@ def check_checkpoints(reading: Reading, seen: Seen) -> Iterator[Difference]:
 
 
 def _compare_state(where: str, recounted: Recounted, found: Recount, state: ScoreState) -> Iterator[Difference]:
-    windows = [recounted.message(state.partition, key, window) for key, window in sorted(found.open.items())]
+    windows = [recounted.message(key, window) for key, window in sorted(found.open.items())]
     pairs = {"windows": (windows, state.windows), "late_rows": (found.late_rows, state.late_rows),
              "watermark": (found.watermark_at(state.covered), state.watermark),
              "paused": (found.paused, state.paused)}

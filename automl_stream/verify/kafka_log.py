@@ -1,4 +1,4 @@
-"""Topics read to an end that was fixed beforehand, committed records only. Nothing is written and no group is joined."""
+"""Topics read to an end that was fixed beforehand, committed records only. Nothing is written, no group is joined."""
 
 import time
 from collections.abc import Mapping
@@ -16,10 +16,11 @@ _NO_GROUP = "automl-stream-verify"  # librdkafka asks for a name; nothing is eve
 
 
 class KafkaLog:
-    """A consumer that only looks."""
+    """A consumer that only looks; `answer_seconds`: how long a broker may take to answer."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, answer_seconds: float = 10.0) -> None:
         self._servers = bootstrap_servers
+        self._answer_seconds = answer_seconds
         self._consumer = Consumer({
             "bootstrap.servers": bootstrap_servers, "group.id": _NO_GROUP, "enable.auto.commit": False,
             "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest",
@@ -38,12 +39,11 @@ class KafkaLog:
             MissingTopic: when there is no such topic.
         """
         try:
-            found = self._consumer.list_topics(topic, timeout=10).topics[topic]
+            found = self._consumer.list_topics(topic, timeout=self._answer_seconds).topics[topic]
             if found.error is not None:
                 raise MissingTopic(f"topic {topic} is not there ({found.error.str()}); `automl-stream up` creates the "
                                    "topics of a pipeline")
-            return {partition: self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-                    for partition in found.partitions}
+            return {partition: self._bounds(TopicPartition(topic, partition)) for partition in found.partitions}
         except KafkaException as error:
             raise self._unavailable(error) from error
 
@@ -54,7 +54,8 @@ class KafkaLog:
             KafkaUnavailable: when nothing arrives for half a minute.
         """
         records: dict[str, list[Record]] = {topic: [] for topic in wanted}
-        pending = {(topic, p): end for topic, bounds in wanted.items() for p, (first, end) in bounds.items() if first < end}
+        pending = {(topic, partition): end for topic, bounds in wanted.items()
+                   for partition, (first, end) in bounds.items() if first < end}
         self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in pending])
         heard = time.monotonic()
         while pending:
@@ -67,6 +68,13 @@ class KafkaLog:
         self._consumer.unassign()
         return {topic: Log(records=sorted(found, key=lambda r: (r.partition, r.offset)), bounds=wanted[topic])
                 for topic, found in records.items()}
+
+    def _bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        found = self._consumer.get_watermark_offsets(partition, timeout=self._answer_seconds)
+        if found is None:
+            raise KafkaUnavailable(f"Kafka at {self._servers} does not say where {partition.topic} ends; see to the "
+                                   "broker and verify again")
+        return found
 
     def _take(self, message: Message, pending: dict[tuple[str, int], int], records: dict[str, list[Record]]) -> None:
         error = message.error()
@@ -91,4 +99,9 @@ class KafkaLog:
 
 def _record(message: Message) -> Record:
     return Record(partition=message.partition() or 0, offset=message.offset() or 0, timestamp=message.timestamp()[1],
-                  key=message.key(), value=message.value(), headers=tuple(message.headers() or ()))
+                  key=message.key(), value=message.value(), headers=_headers(message))
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
+    """A header may have no value at all: to a reader it is empty."""
+    return tuple((name, value or b"") for name, value in message.headers() or ())  # type: ignore[misc]

@@ -72,7 +72,7 @@ def _label(where: str, labelled: LabelledEvent, truths: dict[int, tuple[Entry[La
 
 def _prediction(where: str, labelled: LabelledEvent, lowest: str | None, reading: Reading) -> Iterator[Difference]:
     """Since it was joined, a higher epoch may have scored the same source: any of them will do."""
-    if labelled.source != lowest:
+    if lowest is None or labelled.source != lowest:
         yield _difference(where, f"the lowest source of event {labelled.event_id!r}: {lowest}", labelled.source)
         return
     candidates = [_joined(entry.message) for entry in reading.predictions[lowest]]

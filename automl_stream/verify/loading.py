@@ -14,7 +14,8 @@ from schemas.topics import EVENTS, LABELS, TOPICS, topic_name
 from stream_apps.topics import MissingTopic, topic_id
 
 
-def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str, wait_seconds: float) -> tuple[Recording, list[str]]:
+def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
+         wait_seconds: float) -> tuple[Recording, list[str]]:
     """The recording of what `events` and `labels` hold now and all that followed, and which groups still lag.
 
     Raises:

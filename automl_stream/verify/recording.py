@@ -15,11 +15,12 @@ class Record(Struct, frozen=True, kw_only=True):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Log(Struct, frozen=True, kw_only=True):
-    """A topic's committed records by partition and offset. `bounds`: first offset and end (exclusive) of what is judged."""
+    """A topic's committed records by partition and offset. `bounds`: first offset and end (exclusive) of what is
+    judged."""
 
     records: list[Record]
     bounds: dict[int, tuple[int, int]]

@@ -1,6 +1,6 @@
 """The rule of windows, row by row, as the architecture states it: written for reading, not for speed.
 
-Watermark = running maximum of min(ts, record timestamp) − lateness. A row behind it is late and enters no window. A
+Watermark = running maximum of min(ts, record timestamp) - lateness. A row behind it is late and enters no window. A
 window is final at the record whose watermark passes its end. A watermark record counts nothing; one that ends a replay
 advances to the end of the window that holds its time.
 """

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -38,7 +39,7 @@ class Settling:
         for group, topics in STAGES:
             ends = {topic: sources.get(topic) or self.log.bounds(topic)
                     for topic in (topic_name(self.pipeline.name, topic) for topic in topics)}
-            if not self._until(lambda group=group, ends=ends: self._caught_up(group, ends)):  # type: ignore[misc]
+            if not self._until(partial(self._caught_up, group, ends)):
                 lagging.append(group)
             if group == "labels" and not self._until(lambda: self.database.labels_due() == 0):
                 lagging.append("labels that wait in PostgreSQL")
@@ -52,7 +53,8 @@ class Settling:
         return True
 
     def _caught_up(self, group: str, ends: dict[str, Bounds]) -> bool:
-        wanted = {(topic, p): end for topic, bounds in ends.items() for p, (first, end) in bounds.items() if end > first}
+        wanted = {(topic, partition): end for topic, bounds in ends.items()
+                  for partition, (first, end) in bounds.items() if end > first}
         committed = self._committed(f"{self.pipeline.name}.{group}")
         if group == "trainer" and not committed:
             return True  # it starts with the first model: until then there is nothing to wait for

@@ -1,6 +1,7 @@
 """PostgreSQL holds what Kafka holds: the winning prediction of each source, every other message byte for byte."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -54,12 +55,12 @@ def _compare(source: str, entries: list[Entry[Prediction]], rows: list[Predictio
 
 
 def _row(prediction: Prediction) -> PredictionRow:
-    fields = msgspec.structs.asdict(prediction)
+    fields: dict[str, Any] = msgspec.structs.asdict(prediction)
     model, _ = fields.pop("model"), fields.pop("v")
     _, partition, position = prediction.source.rsplit("-", 2)
-    return PredictionRow(**fields | {"prediction": str(prediction.prediction)}, partition=int(partition),
-                         position=int(position), model_version=model.version, model_digest=model.digest,
-                         model_epoch=model.epoch)
+    fields["prediction"] = str(prediction.prediction)
+    return PredictionRow(**fields, partition=int(partition), position=int(position), model_version=model.version,
+                         model_digest=model.digest, model_epoch=model.epoch)
 
 
 def check_messages_table(reading: Reading, seen: Seen) -> Iterator[Difference]:

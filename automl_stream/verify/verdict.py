@@ -89,8 +89,8 @@ def _verdict(reading: Reading, results: dict[str, CheckResult], differences: lis
     said = sum(map(len, reading.predictions.values())) + len(reading.dead_letters)
     return Verdict(
         ok=not differences, rows=sum(map(is_row, reading.deliveries.values())), predictions=len(reading.predictions),
-        dead_letters=len(dead), lost=len(lost_sources(reading)), raw_repeats=said - len(reading.predictions) - len(dead),
-        checks=results, differences=differences,
+        dead_letters=len(dead), lost=len(lost_sources(reading)),
+        raw_repeats=said - len(reading.predictions) - len(dead), checks=results, differences=differences,
     )
 
 

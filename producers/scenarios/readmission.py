@@ -1,4 +1,4 @@
-"""Hospital discharges: who is back within seven days? (About 11 %; the answer comes seven days late.) A home-care
+"""Hospital discharges: who is back within seven days? (About 10 %; the answer comes seven days late.) A home-care
 programme for heart patients turns the old rule round."""
 
 import numpy as np

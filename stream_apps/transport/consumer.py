@@ -1,99 +1,46 @@
-"""The rules of the transport: what is handed out, what is committed, and what happens around a rebalance.
+"""What is handed out, and from where: each fetched row, once in an assignment, from an explicit position on.
 
-1. Completion is the agent's own word, `complete`; Faust's acks are ignored: it acknowledges what it skips.
-2. Fetched rows are never just dropped: they are dropped and their partitions rewound.
-3. Each assignment is an epoch; chunks of an earlier one are not `current`.
-4. On revoke and stop: drain what the agents hold, commit, let go.
+Rows fetched around a rebalance are never just dropped: they are dropped and their partitions rewound.
 """
 
 # ruff: noqa: SLF001  # this is Faust's and aiokafka's inside: test_insides.py watches it
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.consumer import ensure_TP
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream_apps.transport.chunk import Chunking, ChunkMessage, Row, chunk_message, split
+from stream_apps.transport.chunk import Row, chunk_message, split
+from stream_apps.transport.commits import PrefixConsumer, wait_for_event
 from stream_apps.transport.fetch import FetchThread, Reached
 from stream_apps.transport.prefix import Prefix
 from stream_apps.transport.start import ExpiredHook, LostPositionError, start_offset
 
 FETCH_TIMEOUT = 1.0  # seconds a turn waits for rows; stop and the log's end are looked at as often
-DRAIN_POLL = 0.05  # seconds; a message that the agent let go without completing it tells nobody
 
 
-class Consumer(driver.Consumer):
-    """Faust's consumer with commits by completed prefix. All methods belong to the application's event loop."""
+class Consumer(PrefixConsumer):
+    """The consumer of a `StreamApp`. All methods belong to the application's event loop."""
 
     def __init__(self, transport: Any, *args: Any, **options: Any) -> None:
         """Let Faust create it, through the transport, which has the settings."""
-        self._chunking: Chunking = transport.chunking
         self._on_expired: ExpiredHook | None = transport.on_expired
         self.resume_at: dict[TP, int] = {}
         """Offsets from checkpoints: they win over the group's commit. Fill it in `app.on_rebalance_complete`."""
-        self.draining = False
-        """True while a revoke or a stop waits for chunks: take a checkpoint and complete what it covers."""
-        self._epoch = 0
-        self._prefixes: dict[TP, Prefix] = {}
-        self._sent: dict[TP, int] = {}
         self._reached: Mapping[TP, Reached] = {}
         self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
         self._positioned = False  # ... and they are set: rows may flow
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
         self._room = asyncio.Event()
-        self._completed = asyncio.Event()
         super().__init__(transport, *args, **options)
 
     def _new_consumer_thread(self) -> FetchThread:
         self._fetching = FetchThread(self, loop=self.loop, beacon=self.beacon)
         self._fetching.fetch_wait_ms = self._chunking.fetch_wait_ms
         return self._fetching
-
-    # Completion and commits
-
-    def complete(self, message: ChunkMessage) -> None:
-        """Say that every output of the chunk is delivered. Has no effect on chunks of an earlier assignment."""
-        message.prefix.complete(message.slot)
-        self.ack(message)
-
-    def current(self, message: ChunkMessage) -> bool:
-        """Whether the chunk belongs to this assignment: if not, touch no state with it."""
-        return message.epoch == self._epoch
-
-    def ack(self, message: Any) -> bool:
-        """Faust's word, not a completion: it acks chunks it skips, even under `noack()`."""
-        message.acked = True
-        self._unacked_messages.discard(message)
-        self._completed.set()
-        return True
-
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return iter([tp for tp in self._prefixes if topics is None or tp in topics or tp.topic in topics])
-
-    def _new_offset(self, tp: TP) -> int | None:
-        return self._prefixes[tp].end  # stock: commits past the gap that a failed event leaves
-
-    def _should_commit(self, tp: TP, offset: int) -> bool:
-        return offset != self._sent.get(tp)
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        epoch = self._epoch
-        try:
-            async with asyncio.timeout(self._chunking.commit_seconds):
-                accepted = await super()._commit(offsets)
-        except TimeoutError as error:
-            # After a broker's restart aiokafka's coordinator was seen to hang for good while fetches went on: a worker
-            # that reads without being a member of its group.
-            await self.app.crash(error)
-            return False
-        if accepted and epoch == self._epoch:
-            self._sent.update(offsets)
-        return accepted
 
     # What the owner may know
 
@@ -113,23 +60,6 @@ class Consumer(driver.Consumer):
 
     # Revoke, stop, and positions
 
-    async def wait_empty(self) -> None:
-        """Drain what the agents hold, commit, let go. Stock may wait for ever, and collects garbage at every turn."""
-        deadline = self.loop.time() + self._chunking.drain_seconds
-        self.draining = True
-        try:
-            while self._unacked_messages and not self.should_stop and self.loop.time() < deadline:
-                self._completed.clear()
-                await _wait(self._completed, DRAIN_POLL)
-            with suppress(TimeoutError):  # what is not committed is read again
-                async with asyncio.timeout(self._chunking.drain_seconds):
-                    while await self.maybe_wait_for_commit_to_finish():
-                        pass  # commit() does nothing while another runs, which may not know the last completions
-                    await self.commit_and_end_transactions()
-        finally:
-            self.draining = False
-            self._let_go()
-
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Drain and tell the application, then forget the assignment."""
         self._assigned.clear()
@@ -138,10 +68,8 @@ class Consumer(driver.Consumer):
         self.resume_at.clear()
 
     def _let_go(self) -> None:
-        self._epoch += 1
+        super()._let_go()
         self._positioned = False
-        self._prefixes.clear()
-        self._sent.clear()
         self._reached = {}
 
     async def perform_seek(self) -> None:
@@ -187,14 +115,14 @@ class Consumer(driver.Consumer):
 
     async def _turn(self) -> None:
         if not self._assigned.is_set():
-            await _wait(self._assigned, FETCH_TIMEOUT)
+            await wait_for_event(self._assigned, FETCH_TIMEOUT)
         elif self.flow_active and not self._positioned:
             if self._prefixes:
                 raise LostPositionError(self._prefixes)
             await self._set_positions()
         elif self.flow_active and self._buffered_partitions and not self._active_partitions:
             self._room.clear()
-            await _wait(self._room, 0.2)  # stock sleeps a flat second when every queue is full
+            await wait_for_event(self._room, 0.2)  # stock sleeps a flat second when every queue is full
         else:
             await self._fetch(self._epoch)
 
@@ -238,8 +166,3 @@ class Consumer(driver.Consumer):
     def _drop(self) -> None:
         self._dropped = True
         self._positioned = False
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

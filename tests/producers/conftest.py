@@ -36,7 +36,8 @@ type = "boolean"
 
 
 def define(name: str = "shop", old: str = "", new: str = "") -> Pipeline:
-    return parse_pipeline(DEFINITION.format(name=name).replace(old, new) if old else DEFINITION.format(name=name), "test")
+    text = DEFINITION.format(name=name)
+    return parse_pipeline(text.replace(old, new) if old else text, "test")
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def shop() -> Pipeline:
 @pytest.fixture
 def shop_csv(tmp_path: Path) -> Path:
     path = tmp_path / "shop.csv"
-    lines = [f"c{n % 7},{n}.5,{'DE' if n % 2 else ''},{'true' if n % 3 else '0'},{int(n % 5 == 0)},x" for n in range(50)]
+    lines = [f"c{n % 7},{n}.5,{'DE' if n % 2 else ''},{'true' if n % 3 else '0'},{int(n % 5 == 0)},x"
+             for n in range(50)]
     path.write_text("\n".join(["card,amount,country,online,fraud,note", *lines]) + "\n")
     return path
 

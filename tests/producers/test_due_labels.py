@@ -6,7 +6,8 @@ from producers.rows import Row
 
 
 def row(number: int, label: str | float | None = "1", problem: str = "") -> Row:
-    return Row(number=number, event_id=str(number), ts=number * 10, entity="", features={}, label=label, problem=problem)
+    return Row(number=number, event_id=str(number), ts=number * 10, entity="", features={}, label=label,
+               problem=problem)
 
 
 @pytest.mark.parametrize("delay", [0, 1, 3])

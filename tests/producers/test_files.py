@@ -51,8 +51,8 @@ def test_rows_from_a_number_on_keep_their_numbers(shop: Pipeline, shop_csv: Path
     ("a.jsonl", '{"amount": 1}\n{"am', "cannot be read as jsonl"),
     ("a.csv", "card,amount,online,fraud\n1,2,true,0,5,6\n", "cannot be read as csv"),
     ("a.csv", "card,amount,online\nc,1,true\n",
-     r"column 'fraud' \(key 'replay.label' of pipeline 'shop'\) is missing; its columns are card, amount, online; "
-     "change the key or the file; or replay without labels"),
+     (r"column 'fraud' \(key 'replay.label' of pipeline 'shop'\) is missing; its columns are card, amount, online; "
+     "change the key or the file; or replay without labels")),
     ("a.csv", "amount,online,fraud\n1,true,0\n", r"column 'card' \(key 'replay.entity'"),
     ("a.csv", "card,online,fraud\nc,true,0\n", r"column 'amount' \(key 'features'"),
     ("a.csv", "card,amount,online,fraud,age,size\nc,1,true,0,1,2\n",

@@ -7,7 +7,7 @@ from schemas.pipeline import Pipeline
 
 
 def test_rows_become_the_first_entries_of_the_training_log(shop: Pipeline, shop_csv: Path) -> None:
-    entries = list(labelled_rows(file_rows(open_table(shop_csv), shop), shop, "abc", lambda row, why: None))
+    entries = list(labelled_rows(file_rows(open_table(shop_csv), shop), shop, "abc", lambda *_: None))
     assert [entry.source for entry in entries] == [f"bootstrap-abc-{n}" for n in range(50)]
     assert (entries[1].features, entries[1].label, entries[1].entity) == ([1.5, "DE", True], "0", "c1")
     assert all(entry.pipeline_digest == shop.digest and entry.model is None for entry in entries)

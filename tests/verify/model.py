@@ -1,7 +1,6 @@
 """Tiny artifacts: a logistic ONNX model over (a, b, c), and a reference profile."""
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from drift.profile import FeatureColumn, build_profile
@@ -35,7 +34,7 @@ def tiny_pipeline() -> Pipeline:
 
 
 def onnx_bytes(pipeline: Pipeline, weight: float) -> bytes:
-    """p = sigmoid(weight·a + b − c), where a missing number counts as 0."""
+    """p = sigmoid(weight * a + b - c), where a missing number counts as 0."""
     nodes = [
         helper.make_node("IsNaN", ["X"], ["missing"]),
         helper.make_node("Where", ["missing", "zero", "X"], ["filled"]),

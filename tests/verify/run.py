@@ -1,7 +1,7 @@
 """A run of the services without Kafka: their pure steps over a hand-made topic, in chunks, with swaps and repeats."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -98,7 +98,7 @@ class Run:
         self.append(MODEL_ARTIFACTS, 0, f"{digest}/1".encode(), data[half:])
         return Artifact(digest=digest, size=len(data), offset=offset)
 
-    def event(self, partition: int, event_id: str, ts: int, features: dict[str, object]) -> None:
+    def event(self, partition: int, event_id: str, ts: int, features: Mapping[str, object]) -> None:
         """An event whose entity is its id."""
         value = msgspec.json.encode({"event_id": event_id, "ts": ts, "entity": event_id, "features": features})
         self.append(EVENTS, partition, event_id.encode(), value)
@@ -153,8 +153,9 @@ class Run:
     def report_everything(self, alarm: int | None = 0) -> None:
         """A report of each closed window; number `alarm` has an alert."""
         ledger = WindowLedger(partitions=self.pipeline.pipeline.partitions, size=self.pipeline.windows.size)
-        kind = WindowCounts | PartitionWatermark
-        closed = [c for r in self.records[WINDOW_COUNTS.name] for c in ledger.offer(msgspec.json.decode(r.value, type=kind))]
+        read_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
+        messages = [read_counts(r.value or b"") for r in self.records[WINDOW_COUNTS.name]]
+        closed = [window for message in messages for window in ledger.offer(message)]
         for number, window in enumerate(closed):
             alarms = number == alarm
             end = window.start + self.pipeline.windows.size

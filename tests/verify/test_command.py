@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -60,8 +61,6 @@ def test_a_difference_exits_with_1_and_is_shown(app: typer.Typer, pipeline: str,
 
 def test_json_is_the_verdict(app: typer.Typer, pipeline: str, recording: Recording,
                              monkeypatch: pytest.MonkeyPatch) -> None:
-    import msgspec
-
     use(recording, monkeypatch)
     result = CliRunner().invoke(app, ["verify", "--pipeline", pipeline, "--json"])
     assert msgspec.json.decode(result.stdout, type=Verdict).ok

@@ -52,7 +52,7 @@ def test_what_is_written_after_the_end_was_fixed_is_left_out(broker: tuple[Produ
 
 
 def test_no_broker_is_one_sentence() -> None:
-    log = KafkaLog("127.0.0.1:1")
+    log = KafkaLog("127.0.0.1:1", answer_seconds=0.2)
     with pytest.raises(KafkaUnavailable, match=r"127.0.0.1:1 does not answer"):
         log.bounds(TOPIC)
     log.close()

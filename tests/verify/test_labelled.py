@@ -2,8 +2,8 @@
 
 import msgspec
 
-from automl_stream.verify.labelled import check_labelled
 from automl_stream.verify.difference import Difference, Seen
+from automl_stream.verify.labelled import check_labelled
 from automl_stream.verify.reading import read
 from automl_stream.verify.recording import Recording, RefusedRow
 from schemas.messages import LabelledEvent

@@ -44,6 +44,8 @@ from .run import Run
 
 Mutation = Callable[[Recording], Recording]
 LAST_BYTE = -1
+NUMBERS = st.floats(-4, 4)
+FEATURES = st.fixed_dictionaries({"a": NUMBERS, "b": NUMBERS | st.none(), "c": st.sampled_from("xyz")})
 
 
 def rows_of(recording: Recording, **changes: object) -> Recording:
@@ -96,7 +98,8 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "two predictions of one source and epoch that differ": (
         "sources", lambda r: repeated(r, PREDICTIONS, 3, Prediction, score=0.123)),
     "a prediction of another event": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, event_id="z")),
-    "a prediction of another day": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, source_day="2000-01-01")),
+    "a prediction of another day": (
+        "identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, source_day="2000-01-01")),
     "other features": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, features=[1.0, 2.0, "x"])),
     "an altered score": ("scores", lambda r: altered(r, PREDICTIONS, 3, Prediction, score=0.123)),
     "another label": ("scores", lambda r: altered(r, PREDICTIONS, 0, Prediction, prediction="yes")),
@@ -173,7 +176,7 @@ def test_a_sample_rescores_only_so_many(recording: Recording) -> None:
 def test_what_came_after_the_judged_end_is_left_out(recording: Recording) -> None:
     log = recording.log(EVENTS)
     earlier = msgspec.structs.replace(log, records=[r for r in log.records if r.offset < 20],
-                                      bounds={p: (0, 20) for p in log.bounds})
+                                      bounds=dict.fromkeys(log.bounds, (0, 20)))
     verdict = judge(msgspec.structs.replace(recording, logs=recording.logs | {EVENTS.name: earlier}))
     assert (verdict.ok, verdict.rows, verdict.predictions) == (True, 40, 40)
 
@@ -182,7 +185,8 @@ def test_what_came_after_the_judged_end_is_left_out(recording: Recording) -> Non
 @given(st.data())
 def test_every_run_of_the_services_pure_steps_passes(data: st.DataObject) -> None:
     run = Run(pipeline=tiny_pipeline())
-    models = [run.announce(onnx_bytes(run.pipeline, w), profile_bytes(s)) for w, s in ((1.0, 0.0), (-2.0, 0.0), (3.0, 1.0))]
+    models = [run.announce(onnx_bytes(run.pipeline, weight), profile_bytes(shift))
+              for weight, shift in ((1.0, 0.0), (-2.0, 0.0), (3.0, 1.0))]
     times = st.integers(-5_000, 60_000)
     for partition in range(2):
         for n, ts in enumerate(data.draw(st.lists(times, max_size=30))):
@@ -192,11 +196,10 @@ def test_every_run_of_the_services_pure_steps_passes(data: st.DataObject) -> Non
             elif kind == 1:
                 run.watermark(partition, ts, ends=data.draw(st.booleans()))
             else:
-                numbers = st.floats(-4, 4)
-                run.event(partition, f"{partition}-{n}", ts, {
-                    "a": data.draw(numbers), "b": data.draw(numbers | st.none()), "c": data.draw(st.sampled_from("xyz"))})
+                run.event(partition, f"{partition}-{n}", ts, data.draw(FEATURES))
         sizes = [*data.draw(st.lists(st.integers(1, 12), min_size=2, max_size=2)), 30]
-        run.score(partition, [(size, model, data.draw(st.booleans())) for size, model in zip(sizes, models, strict=True)])
+        crashes = data.draw(st.lists(st.booleans(), min_size=3, max_size=3))
+        run.score(partition, list(zip(sizes, models, crashes, strict=True)))
     run.label_everything()
     run.report_everything(alarm=data.draw(st.none() | st.integers(0, 3)))
     assert judge(run.recording()).differences == []

@@ -1,0 +1,25 @@
+"""Which errors a user is meant to meet, and the exit code each means. It knows every package's root of errors."""
+
+from confluent_kafka import KafkaException
+
+from automl_stream.demo.lockstep import LockstepStalled
+from automl_stream.demo.run import DemoFailed
+from automl_stream.local_stack.errors import LocalStackError, UnknownService
+from automl_stream.topics import TopicsDiffer
+from automl_stream.wrong_use import WrongUse
+from producers.errors import DeliveryFailed, ProducerError
+from schemas.pipeline import PipelineError
+from trainer.errors import TrainerError
+
+FOUND_WANTING, WRONG_USE = 1, 2
+
+_WRONG_USE = (UnknownService, WrongUse, PipelineError)
+_EXPECTED = (LocalStackError, TrainerError, TopicsDiffer, DemoFailed, LockstepStalled, DeliveryFailed, KafkaException,
+             OSError)
+
+
+def exit_code(error: Exception) -> int | None:
+    """Exit code of an expected error; None where it is a defect that deserves its traceback."""
+    if isinstance(error, _WRONG_USE) or (isinstance(error, ProducerError) and not isinstance(error, DeliveryFailed)):
+        return WRONG_USE
+    return FOUND_WANTING if isinstance(error, _EXPECTED) else None

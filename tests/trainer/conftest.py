@@ -1,0 +1,201 @@
+"""Streams that the tests train on, and the real broker."""
+
+import math
+import os
+import random
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from automl_stream.topics import create_topics
+from schemas.messages import DriftAlert, LabelledEvent, Model, TrainerState, TrainingDecision
+from schemas.pipeline import Pipeline, Task, parse_pipeline
+from trainer.candidates import FittedExpert, fit
+from trainer.effects import Announced, Answer, Checkpoint, Promote, RenewProfile
+from trainer.first_model import choose, first_state
+from trainer.history import History, TrainingRows
+from trainer.registry import Registration, Registry
+from trainer.resume import resume
+from trainer.session import Session, Steps
+from trainer.settings import RegistrySettings
+
+DEFINITION = """
+[pipeline]
+name = "{name}"
+task = "{task}"
+partitions = 1
+
+[[features]]
+name = "x"
+type = "number"
+
+[[features]]
+name = "y"
+type = "number"
+optional = true
+
+[[features]]
+name = "colour"
+type = "category"
+optional = true
+
+[[features]]
+name = "open"
+type = "boolean"
+optional = true
+
+[retraining]
+refresh_labels = 100
+windows = [200, "all"]
+cooldown = "100s"
+min_new_labels = 50
+
+[gate]
+min_rows = 50
+"""
+
+Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
+
+
+@pytest.fixture
+def make_pipeline() -> Callable[..., Pipeline]:
+    """A small definition with every type of feature, for a task."""
+    def make(task: Task = "binary", name: str = "rows") -> Pipeline:
+        return parse_pipeline(DEFINITION.format(name=name, task=task), "test")
+    return make
+
+
+@pytest.fixture(scope="session")
+def stream() -> Stream:
+    """Rows `first` to `last` of a stream whose rule turns all the time; missing values in every optional feature."""
+    def rows(pipeline: Pipeline, first: int, last: int) -> list[LabelledEvent]:
+        return [_row(pipeline, number) for number in range(first, last)]
+    return rows
+
+
+def _row(pipeline: Pipeline, number: int) -> LabelledEvent:
+    chance = random.Random(number)
+    x, y = chance.gauss(0, 1), chance.gauss(0, 1)
+    colour, is_open = chance.choice("rgb"), chance.random() < 0.5
+    angle = number / 300
+    value = math.cos(angle) * x + math.sin(angle) * y + (colour == "r") + 0.5 * is_open + chance.gauss(0, 0.2)
+    label: str | float = {"binary": "yes" if value > 0.6 else "no", "multiclass": "abc"[(value > 0) + (value > 1)],
+                          "regression": 10 * value}[pipeline.task]
+    return LabelledEvent(
+        event_id=str(number), entity="", ts=number * 1_000, source=f"bootstrap-f00d-{number}",
+        pipeline_digest=pipeline.digest, label=label, labelled_ts=number * 1_000,
+        features=[x, None if number % 7 == 0 else y, None if number % 11 == 0 else colour,
+                  None if number % 13 == 0 else is_open],
+    )
+
+
+@pytest.fixture
+def bootstrap_servers(request: pytest.FixtureRequest) -> str:
+    """A real broker: the one at TEST_BOOTSTRAP, or one made for the session."""
+    return os.environ.get("TEST_BOOTSTRAP") or request.getfixturevalue("backends").bootstrap_servers
+
+
+@pytest.fixture
+def kafka_pipeline(bootstrap_servers: str, make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    """A pipeline of this test alone, its topics made."""
+    pipeline = make_pipeline("binary", f"t{uuid.uuid4().hex[:12]}")
+    create_topics(pipeline, bootstrap_servers)
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store with its tables: making them takes ten seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "store.db"
+    registry = Registry(RegistrySettings(tracking_uri=f"sqlite:///{file}", artifact_root=str(file.parent / "files")))
+    registry.register(Registration(model_name="made", decision_id="once", params={}, metrics={}, onnx=b"-"))
+    return file
+
+
+@pytest.fixture
+def registry_settings(migrated_store: Path, tmp_path: Path) -> RegistrySettings:
+    """An MLflow store of this test alone."""
+    shutil.copy(migrated_store, tmp_path / "store.db")
+    return RegistrySettings(tracking_uri=f"sqlite:///{tmp_path / 'store.db'}", artifact_root=str(tmp_path / "files"))
+
+
+@pytest.fixture
+def definition() -> Callable[[Pipeline], str]:
+    """The file that a pipeline of `make_pipeline` comes from."""
+    return lambda pipeline: DEFINITION.format(name=pipeline.name, task=pipeline.task)
+
+
+class Driver:
+    """Drives a session with answers of its own instead of Kafka and MLflow; fits are kept, they repeat a lot."""
+
+    def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent]) -> None:
+        self.pipeline = pipeline
+        self.log = list(enumerate(first_rows))
+        self.decisions: list[TrainingDecision] = []
+        self.promotions: list[Promote] = []
+        self.profiles: list[RenewProfile] = []
+        self.checkpoints: list[TrainerState] = []
+        self._epochs: dict[str, int] = {}
+        self._fits: dict[tuple[str, str], FittedExpert] = {}
+        history = History(pipeline)
+        for offset, event in self.log:
+            history.append(offset, event)
+        data = history.dataset(0, len(self.log) - 1)
+        self.session = self.resume(first_state(pipeline, data, choose(pipeline, data), 0))
+
+    def resume(self, state: TrainerState) -> Session:
+        """A session that stands on `state`; it drives on from there."""
+        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit)
+        return self.session
+
+    def rows(self, events: list[LabelledEvent], batch: int = 1_000) -> None:
+        """Labelled rows arrive, in batches."""
+        begin = self.session.snapshot().covered
+        self.log[begin:] = list(enumerate(events, begin))
+        for first in range(begin, len(self.log), batch):
+            part = self.log[first : first + batch]
+            self._drive(self.session.rows(part, first + len(part)))
+
+    def alert(self, onset: int, alert_id: str = "a1") -> None:
+        """A window that began at the row `onset` was alarming."""
+        offset = self.session.snapshot().covered_alerts
+        self._drive(self.session.alert(offset, DriftAlert(
+            alert_id=alert_id, kind="covariate", window_start=onset * 1_000, window_end=onset * 1_000 + 10_000,
+            scale=1, onset=onset * 1_000, features=["x"], sentence="x moved", budget="", profile="",
+            model=Model(version="1", digest="", epoch=0), labelled_offset=0)))
+
+    def verdicts(self) -> list[tuple[str, str, int]]:
+        """What was decided, in order: trigger, verdict, offset."""
+        return [(d.trigger, d.verdict, d.at) for d in self.decisions]
+
+    def _drive(self, steps: Steps) -> None:
+        answer: Answer = None
+        while True:
+            try:
+                effect = steps.send(answer)
+            except StopIteration:
+                return
+            answer = None
+            if isinstance(effect, TrainingDecision):
+                self.decisions.append(effect)
+            elif isinstance(effect, Checkpoint):
+                self.checkpoints.append(effect.state)
+            else:
+                (self.promotions if isinstance(effect, Promote) else self.profiles).append(effect)
+                epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
+                answer = Announced(epoch=epoch, version=str(epoch), run="run")
+
+    def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+        key = (family, data.dataset.digest)
+        if key not in self._fits:
+            self._fits[key] = fit(pipeline, family, data)
+        return self._fits[key]
+
+
+@pytest.fixture(scope="session")
+def make_driver() -> type[Driver]:
+    """A driver for a pipeline and the rows that its first model is trained on."""
+    return Driver

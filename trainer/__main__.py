@@ -1,0 +1,50 @@
+"""`python -m trainer`: the service. Any unexpected failure ends the process; the supervisor starts it again."""
+
+import os
+import sys
+import time
+
+import structlog
+
+from schemas.pipeline import PipelineError, load_pipeline
+from trainer.errors import MissingLibrary, MissingSetting
+from trainer.leadership import Leadership
+from trainer.metrics import configure_logs, serve_metrics
+from trainer.service import Trainer
+from trainer.settings import read_settings
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Wire and run; the exit code is 2 where starting again cannot help."""
+    try:
+        settings = read_settings()
+        pipeline = load_pipeline(settings.pipeline)
+    except (MissingSetting, PipelineError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logs(service="trainer", pipeline=pipeline.name, instance=settings.instance)
+    try:
+        leadership = Leadership(pipeline, settings.kafka, settings.instance)
+        trainer = Trainer(pipeline, settings.kafka, leadership, settings.registry, _now)
+        serve_metrics(settings.metrics_port,
+                      lambda: {"ok": True, "leads": trainer.covered is not None, "covered": trainer.covered})
+        trainer.run()
+    except MissingLibrary as error:
+        log.error(str(error))
+        return 2
+    except Exception:  # the process ends: nothing half-done may go on
+        log.exception("the trainer ends; started again, it goes on from trainer-state")
+        return 1
+    return 0
+
+
+def _now() -> int:
+    return int(time.time() * 1_000)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # threads of MLflow or a last commit must not hold the process up

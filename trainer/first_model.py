@@ -1,0 +1,80 @@
+"""Version 1, without the I/O: which family, and the state that the trainer starts from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
+from schemas.pipeline import Pipeline
+from trainer.candidates import FittedExpert, fit
+from trainer.errors import UnusableRows
+from trainer.history import Rows, TrainingRows
+
+HOLDOUT = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstModel:
+    """The family that answered best on rows that its trial was not fitted on, and its recipe on all rows.
+
+    `holdout`: mean log loss by family, or mean absolute error in the label's unit; `loss_scale` divides absolute errors.
+    """
+
+    decision_id: str
+    recipe: Recipe
+    candidates: list[Candidate]
+    holdout: dict[str, float]
+    loss_scale: float
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate of the chosen family."""
+        return next(c for c in self.candidates if c.recipe.family == self.recipe.family)
+
+
+def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
+    """Fit every family on the first four fifths of the rows, judge it on the last: time goes only forward.
+
+    Raises:
+        UnusableRows: when no family can be fitted.
+    """
+    rows, border = data.rows, round(len(data.rows) * (1 - HOLDOUT))
+    trial = TrainingRows(dataset=data.dataset, rows=rows.part(0, border), classes=data.classes)
+    holdout: dict[str, float] = {}
+    problems: list[str] = []
+    for family in pipeline.retraining.families:
+        try:
+            holdout[family] = _loss(fit(pipeline, family, trial), rows.part(border, len(rows)))
+        except UnusableRows as error:
+            problems.append(f"{family}: {error}")
+    if not holdout:
+        raise UnusableRows(f"no family can be trained on the first {border} rows ({'; '.join(problems)})")
+    best = min(holdout, key=lambda family: holdout[family])
+    scale = (holdout[best] or 1.0) if pipeline.task == "regression" else 1.0
+    recipes = {family: Recipe(family=family, window="all", dataset=data.dataset, seed=pipeline.retraining.seed)
+               for family in holdout}
+    return FirstModel(
+        decision_id=derived_id(pipeline.name, "bootstrap", data.dataset.digest), recipe=recipes[best],
+        candidates=[Candidate(recipe=recipes[family], loss=loss / scale, rows=len(rows) - border)
+                    for family, loss in holdout.items()],
+        holdout=holdout, loss_scale=scale,
+    )
+
+
+def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int) -> TrainerState:
+    """What the trainer stands on once version 1 serves as `epoch`."""
+    # The first refresh is then judged when the first refresh_labels new labels are in, not min_rows later.
+    head_start = min(pipeline.gate.min_rows, pipeline.retraining.refresh_labels)
+    event_time = int(data.rows.ts.max())
+    champion = Expert(decision_id=first.decision_id, recipe=first.recipe, loss=0.0, weight=0.0)
+    return TrainerState(
+        covered=data.dataset.last + 1, covered_alerts=0, labels=data.dataset.rows, event_time=event_time,
+        loss_scale=first.loss_scale, champion=champion, champion_epoch=epoch,
+        refreshed_labels=data.dataset.rows - head_start, refreshed_at=event_time,
+    )
+
+
+def _loss(expert: FittedExpert, rows: Rows) -> float:
+    if expert.metadata.task == "regression":
+        return float(np.mean(np.abs(expert.predict(rows) - np.array(rows.labels, dtype=np.float64))))
+    return float(np.mean(expert.losses(rows, 1.0)))

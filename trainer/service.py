@@ -1,0 +1,181 @@
+"""The trainer's loop: rows and alerts from Kafka into the session, its effects out into the world, then the commit."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from schemas.codec import decode, encode
+from schemas.messages import DriftAlert, LabelledEvent, TrainerState, TrainingDecision
+from schemas.pipeline import Pipeline
+from schemas.topics import DRIFT_ALERTS, LABELLED, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
+from trainer import metrics
+from trainer.announce import Announcer
+from trainer.candidates import FittedExpert, fit
+from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused
+from trainer.errors import ParityError
+from trainer.history import TrainingRows
+from trainer.kafka_log import Kafka, LogReader, LogWriter
+from trainer.leadership import Leadership
+from trainer.promotion import Promoter, Promotion
+from trainer.reference import reference_profile
+from trainer.registry import Registry
+from trainer.resume import resume
+from trainer.session import Session, Steps
+from trainer.settings import RegistrySettings
+
+log = structlog.get_logger()
+
+BATCH = 1_000
+_TICK_S = 0.1
+
+
+class Trainer:
+    """One pipeline's trainer, on the thread that calls `run`."""
+
+    def __init__(self, pipeline: Pipeline, kafka: Kafka, leadership: Leadership, registry: RegistrySettings,
+                 clock: Callable[[], int]) -> None:
+        self._pipeline = pipeline
+        self._leadership = leadership
+        self._reader, self._writer = LogReader(kafka), LogWriter(kafka)
+        self._announcer = Announcer(pipeline, self._reader, self._writer, clock)
+        self._registry = Registry(registry, leadership.stay)
+        self._promoter = Promoter(pipeline, self._announcer, self._registry)
+        self._said: set[tuple[str, str]] = set()
+        self.covered: int | None = None
+
+    def run(self) -> None:
+        """Lead, resume, and follow the log for ever.
+
+        Raises:
+            TrainerError: when the process must end and start again, or cannot go on.
+        """
+        while not self._leadership.wait(_TICK_S):
+            pass
+        session = self._resume(self._wait_for_state())
+        self._registry.warm_up()
+        while True:
+            if not self._advance(session):
+                self._leadership.wait(_TICK_S)
+
+    def _wait_for_state(self) -> TrainerState:
+        told = False
+        while True:
+            newest = None
+            for record in self._reader.read(self._topic(TRAINER_STATE)):
+                newest = record.value or newest
+            if newest is not None:
+                return decode(newest, TrainerState)
+            if not told:
+                log.info("no model yet: waiting for `automl-stream bootstrap`")
+                told = True
+            self._leadership.wait(1.0)
+
+    def _resume(self, state: TrainerState) -> Session:
+        began = time.perf_counter()
+        for record in self._reader.read(self._topic(TRAINING_DECISIONS)):
+            if record.value is not None:
+                decision = decode(record.value, TrainingDecision)
+                self._said.add((decision.decision_id, decision.verdict))
+        labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
+        rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
+        session = resume(self._pipeline, state, rows, _timed_fit)
+        self._show(state)
+        log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
+                 experts=1 + len(state.experts), seconds=round(time.perf_counter() - began, 3))
+        return session
+
+    def _advance(self, session: Session) -> bool:
+        """Take in what the log holds, at most one batch; False where there was nothing.
+
+        The end of the rows is taken before the alerts are read: an alert that was written before a row is seen before it.
+        """
+        state = session.snapshot()
+        _, end = self._reader.bounds(self._topic(LABELLED))
+        alerts = [(r.offset, decode(r.value, DriftAlert))
+                  for r in self._reader.read(self._topic(DRIFT_ALERTS), state.covered_alerts) if r.value is not None]
+        if end <= state.covered and not alerts:
+            return False
+        for offset, alert in alerts:
+            self._take_rows(session, state.covered, alert.labelled_offset)
+            metrics.ALERTS.inc()
+            self._drive(session.alert(offset, alert))
+            state = session.snapshot()
+        self._take_rows(session, state.covered, min(end, state.covered + BATCH))
+        self._save(session.snapshot())
+        metrics.LAG.set(end - session.snapshot().covered)
+        return True
+
+    def _take_rows(self, session: Session, first: int, end: int) -> None:
+        for begin in range(first, end, BATCH):
+            border = min(begin + BATCH, end)
+            records = [(r.offset, decode(r.value, LabelledEvent))
+                       for r in self._reader.read(self._topic(LABELLED), begin, border) if r.value is not None]
+            self._drive(session.rows(records, border))
+            metrics.ROWS.inc(len(records))
+
+    def _drive(self, steps: Steps) -> None:
+        answer: Answer = None
+        while True:
+            try:
+                effect = steps.send(answer)
+            except StopIteration:
+                return
+            answer = self._execute(effect)
+
+    def _execute(self, effect: Effect) -> Answer:
+        if isinstance(effect, TrainingDecision):
+            return self._say(effect)
+        if isinstance(effect, Checkpoint):
+            return self._save(effect.state)
+        if isinstance(effect, Promote):
+            return self._promote(effect)
+        profile = reference_profile(self._pipeline, effect.rows).encode()
+        accepted = self._promoter.renew_profile(profile, effect.replaces, effect.decision_id)
+        return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
+
+    def _promote(self, effect: Promote) -> Answer:
+        serving = self._announcer.models().find(effect.replaces)
+        assert serving is not None  # noqa: S101 - trainer-state names an accepted epoch
+        promotion = Promotion(
+            decision_id=effect.decision_id, reason=effect.reason, expert=effect.expert, recipe=effect.recipe,
+            validation=effect.validation, metrics=effect.metrics, replaces=effect.replaces,
+            profile=serving.announcement.profile,
+        )
+        try:
+            promoted = self._promoter.promote(promotion)
+        except ParityError as error:
+            log.error("candidate refused", decision_id=effect.decision_id, reason=str(error))
+            return Refused(reason=str(error))
+        return Announced(epoch=promoted.accepted.epoch, version=promoted.version, run=promoted.run)
+
+    def _say(self, decision: TrainingDecision) -> None:
+        """Write a decision, once."""
+        if (decision.decision_id, decision.verdict) in self._said:
+            return
+        self._writer.write(self._topic(TRAINING_DECISIONS), decision.decision_id, encode(decision))
+        self._said.add((decision.decision_id, decision.verdict))
+        metrics.DECISIONS.labels(decision.verdict).inc()
+        log.info("decision", decision_id=decision.decision_id, verdict=decision.verdict, reason=decision.reason,
+                 trigger=decision.trigger, incident_id=decision.incident_id, at=decision.at)
+
+    def _save(self, state: TrainerState) -> None:
+        self._writer.write(self._topic(TRAINER_STATE), self._pipeline.name, encode(state))
+        self._leadership.commit(state.covered, state.covered_alerts)
+        self._show(state)
+
+    def _show(self, state: TrainerState) -> None:
+        self.covered = state.covered
+        metrics.COVERED.set(state.covered)
+        metrics.EPOCH.set(state.champion_epoch)
+        metrics.INCIDENT.set(state.incident is not None)
+        if state.champion.weight:
+            metrics.CHAMPION_LOSS.set(state.champion.loss / state.champion.weight)
+
+    def _topic(self, topic: Topic) -> str:
+        return topic_name(self._pipeline.name, topic)
+
+
+def _timed_fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    with metrics.FIT_SECONDS.labels(family).time():
+        return fit(pipeline, family, data)
