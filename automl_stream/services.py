@@ -4,7 +4,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from automl_stream.local_stack.ports import Ports
+import msgspec
+
+from automl_stream.local_stack.ports import Ports, require_free
 from automl_stream.local_stack.preflight import require_libgomp
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.stack import Addresses
@@ -52,5 +54,7 @@ def launch_pipelines(
             }
             command = (sys.executable, "-m", module)
             service = Service(name=f"{pipeline.name}-{name}", command=command, env=addresses.environment() | settings)
+            (first,) = ports.of("metrics")
+            require_free(msgspec.structs.replace(first, number=port, purpose=f"the metrics of {service.name}"))
             supervisor.launch(service, settled=True)
             port += 1

@@ -1,7 +1,8 @@
 """Wire format: JSON through msgspec; the pipeline definition compiles to a typed decoder of its events."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,11 +21,10 @@ WATERMARK_HEADER = (TYPE_HEADER, b"watermark")
 MIN_TS = -62_135_596_800_000
 MAX_TS = 253_402_300_799_999
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
 _encoder = msgspec.json.Encoder()
-
-
-class InvalidEvent(ValueError):
-    """An event does not fit its pipeline; the message says which field and why. Not retriable: dead-letter it."""
 
 
 def encode(message: Message) -> bytes:
@@ -36,9 +36,19 @@ def decode(data: bytes, kind: type[MessageT]) -> MessageT:
     """Message of `kind` from JSON bytes.
 
     Raises:
-        msgspec.DecodeError: when the bytes are not JSON or do not fit.
+        msgspec.DecodeError: when the bytes are not JSON or do not fit (ValidationError).
     """
-    return msgspec.json.decode(data, type=kind)
+    return _decoded(partial(msgspec.json.decode, type=kind), data)
+
+
+def _decoded(decoder: Callable[[bytes], Any], data: bytes) -> Any:
+    """Msgspec leaves two kinds of bad bytes to Python's own errors."""
+    try:
+        return decoder(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"JSON is not UTF-8: {error}") from error
+    except RecursionError as error:
+        raise msgspec.DecodeError("JSON is nested too deeply") from error
 
 
 def epoch_ms(ts: int | datetime) -> int:
@@ -48,7 +58,7 @@ def epoch_ms(ts: int | datetime) -> int:
         OverflowError: outside the years 1 to 9999.
     """
     if isinstance(ts, datetime):
-        return int(ts.timestamp() * 1_000) if ts.tzinfo else int((ts - datetime(1970, 1, 1)).total_seconds() * 1_000)  # noqa: DTZ001
+        ts = ((ts if ts.tzinfo else ts.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
     if not MIN_TS <= ts <= MAX_TS:
         raise OverflowError(f"ts {ts} is outside the years 1 to 9999; epoch milliseconds are expected")
     return ts
@@ -58,16 +68,23 @@ class EventCodec:
     """Decoder and encoder of one pipeline's events; `features` come out as a tuple in the definition's order."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        fields = [_field(feature) for feature in pipeline.features]
-        self._features: Any = msgspec.defstruct("Features", fields, frozen=True, kw_only=True, gc=False)
-        self._event: Any = msgspec.defstruct(
-            "Event",
-            [("event_id", str), ("ts", int | datetime), ("features", self._features), ("entity", str, ""),
-             ("v", int, 1)],
-            frozen=True, kw_only=True, gc=False,
-        )
-        self.decode = msgspec.json.Decoder(self._event).decode
+        # A column of a file may be called anything, a field of a struct may not.
+        names = {f"f{index}": feature.name for index, feature in enumerate(pipeline.features)}
+        values = [_field(name, feature) for name, feature in zip(names, pipeline.features, strict=True)]
+        features = msgspec.defstruct("Features", values, rename=names, frozen=True, kw_only=True, gc=False)
+        fields: list[Any] = [("event_id", str), ("ts", int | datetime), ("features", features), ("entity", str, ""),
+                             ("v", int, 1)]
+        self._decode = msgspec.json.Decoder(msgspec.defstruct("Event", fields, frozen=True, kw_only=True,
+                                                              gc=False)).decode
         self.values = msgspec.structs.astuple
+
+    def decode(self, data: bytes) -> Any:
+        """Event of JSON bytes: event_id, ts, entity, features, v.
+
+        Raises:
+            msgspec.DecodeError: when the bytes are not JSON or do not fit (ValidationError).
+        """
+        return _decoded(self._decode, data)
 
     def encode(self, event_id: str, ts: int | str | None, entity: str, features: dict[str, FeatureValue]) -> bytes:
         """JSON bytes of an event; `features` may leave out optional ones. Not validated: a producer's bad row is sent
@@ -75,11 +92,9 @@ class EventCodec:
         return _encoder.encode({"v": 1, "event_id": event_id, "ts": ts, "entity": entity, "features": features})
 
 
-def _field(feature: Feature) -> Any:
+def _field(name: str, feature: Feature) -> Any:
     kind: Any = {"number": float, "category": str, "boolean": bool}[feature.type]
-    if not feature.optional:
-        return feature.name, kind
-    return feature.name, kind | None, feature.default
+    return (name, kind | None, feature.default) if feature.optional else (name, kind)
 
 
 def canonical_label(task: Task, label: str | float | bool) -> LabelValue:

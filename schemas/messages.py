@@ -86,7 +86,7 @@ class OpenWindow(Struct, frozen=True, kw_only=True):
 class ScoreState(Message, frozen=True, kw_only=True):
     """Checkpoint of one partition: everything up to `covered` (exclusive) is scored, delivered and counted.
 
-    Rows from `covered` on are scored by `epoch`. `paused`: the source said that it goes on, so the partition is not idle.
+    Rows from `covered` on are scored by `epoch`. `paused`: the source said that it goes on: the partition is not idle.
     """
 
     partition: int
@@ -278,7 +278,7 @@ class TrainingRound(Struct, frozen=True, kw_only=True):
 
 
 class Incident(Struct, frozen=True, kw_only=True):
-    """An open incident. `labels`: rows since the onset; the next training is due at `next_multiple` x min_new_labels."""
+    """An open incident. `labels`: rows since the onset; at `next_multiple` x min_new_labels training is due."""
 
     incident_id: str
     onset: int

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import DecodeError
+
+from schemas.codec import decode
 from schemas.messages import ModelAnnouncement
 
 NO_EPOCH = -1
@@ -42,6 +45,13 @@ class ModelLog:
         profile_epoch = last.profile_epoch if last is not None and same_profile else epoch
         self.accepted.append(Accepted(epoch=epoch, profile_epoch=profile_epoch, announcement=announcement))
         return True
+
+    def read(self, epoch: int, record: bytes | None) -> bool:
+        """Fold one record in as it stands in Kafka; bytes that are no announcement lose like a late one."""
+        try:
+            return self.offer(epoch, decode(record or b"", ModelAnnouncement))
+        except DecodeError:
+            return False
 
     def find(self, epoch: int) -> Accepted | None:
         """The accepted announcement of an epoch."""

@@ -3,18 +3,24 @@
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterator
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 FeatureType = Literal["number", "category", "boolean"]
 Task = Literal["binary", "multiclass", "regression"]
 Family = Literal["lightgbm", "logistic"]
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0)]
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_LONGEST_DAYS = 36_500
 
 
 class PipelineError(ValueError):
@@ -29,12 +35,15 @@ class Duration(int):
         """Read `7d` and the like.
 
         Raises:
-            ValueError: when it is not a whole number followed by ms, s, m, h or d.
+            ValueError: when it is not a whole number followed by ms, s, m, h or d, or is over 36500d.
         """
-        match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+        match = re.fullmatch(r"0*([0-9]{1,15})(ms|s|m|h|d)", text)
         if match is None:
             raise ValueError("expected a number and a unit (ms, s, m, h, d), such as 200s")
-        return cls(int(match[1]) * _UNITS_MS[match[2]])
+        span = int(match[1]) * UNITS_MS[match[2]]
+        if span > _LONGEST_DAYS * UNITS_MS["d"]:
+            raise ValueError(f"expected at most {_LONGEST_DAYS}d")
+        return cls(span)
 
 
 class FalseAlarmBudget(str):
@@ -49,8 +58,11 @@ class FalseAlarmBudget(str):
         Raises:
             ValueError: when it is neither of the two forms.
         """
-        if re.fullmatch(r"1 in [1-9]\d*( windows|ms|s|m|h|d)", text) is None:
+        match = re.fullmatch(r"1 in ([1-9][0-9]{0,14})( windows|ms|s|m|h|d)", text)
+        if match is None:
             raise ValueError("expected '1 in N windows' or '1 in DURATION', such as 1 in 30d")
+        if match[2] != " windows":
+            Duration.parse(match[1] + match[2])
         return cls(text)
 
     def windows(self, size: Duration) -> float:
@@ -66,7 +78,7 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     task: Task
-    partitions: int = 4
+    partitions: Count = 4
 
 
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,37 +110,37 @@ class Windows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lateness: Duration = Duration(10_000)
     max_future: Duration = Duration(3_600_000)
     idle_after: Duration = Duration(30_000)
-    min_rows: int = 30
+    min_rows: Count = 30
 
 
 class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The declared false-alarm budget and what counts as material."""
 
     false_alarms: FalseAlarmBudget = FalseAlarmBudget("1 in 1000 windows")
-    min_effect: float = 0.05
-    scales: int = 7
+    min_effect: Share = 0.05
+    scales: Annotated[int, Meta(ge=1, le=10)] = 7
     longest_cycle: Duration | None = None
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When to train, and on what."""
 
-    refresh_labels: int = 250
+    refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
-    min_new_labels: int = 100
+    min_new_labels: Count = 100
     cooldown: Duration = Duration(600_000)
     families: tuple[Family, ...] = ("lightgbm", "logistic")
-    windows: tuple[int | Literal["all"], ...] = (1_000, "all")
-    half_life: int = 200
-    max_rows: int = 200_000
+    windows: tuple[Count | Literal["all"], ...] = (1_000, "all")
+    half_life: Count = 200
+    max_rows: Count = 200_000
     seed: int = 0
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a candidate must show before it serves."""
 
-    min_rows: int = 100
-    parity: float = 1e-5
+    min_rows: Count = 100
+    parity: Share = 1e-5
 
 
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,6 +180,8 @@ def load_pipeline(path: Path) -> Pipeline:
         text = path.read_text("utf-8")
     except OSError as error:
         raise PipelineError(f"{path}: cannot be read ({error.strerror}); give the path of a pipeline file") from error
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: not UTF-8 ({error}); save the file as UTF-8") from error
     return parse_pipeline(text, str(path))
 
 
@@ -234,35 +248,65 @@ def _allowed(path: str) -> str:
         if struct is None:
             return ""
         kind = next(f.type for f in msgspec.structs.fields(struct) if f.encode_name == step)
-    options = [repr(option) for option in get_args(kind) if isinstance(option, str)]
-    nested = [repr(o) for inner in get_args(kind) for o in get_args(inner) if isinstance(o, str)]
-    return f"; allowed: {', '.join(options or nested)}" if options or nested else ""
+    options = ", ".join(map(repr, _literals(kind)))
+    return f"; allowed: {options}" if options else ""
+
+
+def _literals(kind: Any) -> list[str]:
+    return [text for arg in get_args(kind) for text in ([arg] if isinstance(arg, str) else _literals(arg))]
 
 
 def _inconsistency(pipeline: Pipeline) -> str | None:
     names = [feature.name for feature in pipeline.features]
     twice = sorted({name for name in names if names.count(name) > 1})
+    budget = pipeline.drift.false_alarms
     checks = [
         (_NAME.fullmatch(pipeline.name) is None,
          f"key 'pipeline.name': found '{pipeline.name}'; allowed: a lower-case letter, then letters, digits, _"),
         (not names, "key 'features' is empty; at least one [[features]] table is needed"),
         (bool(twice), f"key 'features': the name {', '.join(twice)} occurs twice; names must be distinct"),
-        (pipeline.pipeline.partitions < 1, "key 'pipeline.partitions': found less than 1; allowed: 1 or more"),
         (pipeline.windows.size <= 0, "key 'windows.size': found 0; allowed: a positive duration"),
-        (not 1 <= pipeline.drift.scales <= 10, "key 'drift.scales': allowed: 1 to 10"),
-        (pipeline.drift.min_effect < 0, "key 'drift.min_effect': found less than 0; allowed: 0 or more"),
+        (pipeline.windows.size > 0 and budget.windows(pipeline.windows.size) < 1,
+         f"key 'drift.false_alarms': found '{budget}', less than one window; allowed: at least windows.size"),
         (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
+        *(check for feature in pipeline.features for check in _feature_checks(feature)),
+        *_replay_checks(pipeline.replay, names),
     ]
-    for feature in pipeline.features:
-        checks.append((_wrong_default(feature),
-                       f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}"))
-        checks.append((feature.default is not None and not feature.optional,
-                       f"feature '{feature.name}' has a default but is not optional; add optional = true"))
     return next((message for failed, message in checks if failed), None)
 
 
+def _feature_checks(feature: Feature) -> Iterator[tuple[bool, str]]:
+    yield (re.fullmatch(r'[^"\\\x00-\x1f]+', feature.name) is None,
+           f"key 'features': found the name {feature.name!r}; allowed: text without quotes and backslashes")
+    yield (_wrong_default(feature), f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}")
+    yield (feature.default is not None and not feature.optional,
+           f"feature '{feature.name}' has a default but is not optional; add optional = true")
+
+
+def _replay_checks(replay: Replay | None, features: list[str]) -> Iterator[tuple[bool, str]]:
+    if replay is None:
+        return
+    yield (replay.label in features,
+           f"key 'replay.label': found '{replay.label}', which is a feature; a model must not see its label")
+    for column in replay.drop:
+        yield column in features, f"key 'replay.drop': found '{column}', which is a feature; remove it from one of them"
+    yield (not _is_time(replay.start),
+           f"key 'replay.start': found '{replay.start}'; allowed: a time such as 2000-01-01T00:00:00Z")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _wrong_default(feature: Feature) -> bool:
-    fits = {"number": float, "category": str, "boolean": bool}[feature.type]
     value = feature.default
-    return value is not None and (isinstance(value, bool) != (fits is bool) or not isinstance(value, (fits, int)))
+    if value is None:
+        return False
+    if feature.type == "number":
+        return isinstance(value, (bool, str)) or not isfinite(value)
+    return not isinstance(value, {"category": str, "boolean": bool}[feature.type])

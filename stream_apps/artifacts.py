@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -15,9 +16,9 @@ class BadArtifact(Exception):
 class ArtifactReader:
     """Reads whole artifacts through a consumer without a group."""
 
-    def __init__(self, topic: str, bootstrap_servers: str, security: dict[str, str] | None = None) -> None:
+    def __init__(self, topic: str, bootstrap_servers: str, security: dict[str, Any] | None = None) -> None:
         self._partition = TopicPartition(topic, 0)
-        self._options = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+        self._options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
         self._lock = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
 

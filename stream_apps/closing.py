@@ -1,4 +1,7 @@
-"""When a window closes: final counts of all partitions come together in event-time order. A fold over `window-counts`."""
+"""When a window closes: final counts of all partitions come together in event-time order.
+
+A fold over `window-counts`.
+"""
 
 from dataclasses import dataclass, field
 
@@ -23,14 +26,17 @@ class ClosedWindow:
 @dataclass(kw_only=True)
 class _Waiting:
     rows: int = 0
-    counts: NDArray[np.int64] | None = None
+    counts: NDArray[np.int64]
     profile: str = ""
     covered: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class WindowLedger:
-    """Which windows wait for which partitions. The first record of a key counts; what comes after closing is late."""
+    """Which windows wait for which partitions. The first record of a key counts; what comes after closing is late.
+
+    A partition's windows become final in ascending order, so whatever is not above its newest has been here before.
+    """
 
     partitions: int
     size: int
@@ -38,7 +44,7 @@ class WindowLedger:
     _watermarks: dict[int, int] = field(default_factory=dict)
     _idle: set[int] = field(default_factory=set)
     _waiting: dict[int, dict[int, _Waiting]] = field(default_factory=dict)
-    _seen: set[tuple[int, int, int]] = field(default_factory=set)
+    _newest: dict[int, tuple[int, int]] = field(default_factory=dict)
     _closed_until: int | None = None
     _profile_epoch: int = -1
 
@@ -55,16 +61,18 @@ class WindowLedger:
 
     def _add(self, record: WindowCounts) -> None:
         window = record.window
-        key = (record.partition, window.start, window.profile_epoch)
-        if key in self._seen:
+        key = (window.start, window.profile_epoch)
+        newest = self._newest.get(record.partition)
+        if newest is not None and key <= newest:
             return
+        self._newest[record.partition] = key
         if self._closed_until is not None and window.start <= self._closed_until:
             self.late_records += 1
             return
-        self._seen.add(key)
-        waiting = self._waiting.setdefault(window.start, {}).setdefault(window.profile_epoch, _Waiting())
         counts = np.array(window.counts, dtype=np.int64)
-        waiting.counts = counts if waiting.counts is None else waiting.counts + counts
+        by_epoch = self._waiting.setdefault(window.start, {})
+        waiting = by_epoch.setdefault(window.profile_epoch, _Waiting(counts=np.zeros_like(counts)))
+        waiting.counts += counts
         waiting.rows += window.rows
         waiting.profile = window.profile
         waiting.covered[str(record.partition)] = record.covered
@@ -78,7 +86,6 @@ class WindowLedger:
         for start in sorted(start for start in self._waiting if start + self.size <= final):
             by_epoch = self._waiting.pop(start)
             self._closed_until = start
-            self._seen = {key for key in self._seen if key[1] > start}
             # A profile never comes back: windows that older models still counted say nothing about the newest one.
             self._profile_epoch = max(self._profile_epoch, *by_epoch)
             if self._profile_epoch in by_epoch:
@@ -87,6 +94,5 @@ class WindowLedger:
 
 
 def _closed(start: int, epoch: int, waiting: _Waiting) -> ClosedWindow:
-    assert waiting.counts is not None  # _add sets it
     return ClosedWindow(start=start, profile=waiting.profile, profile_epoch=epoch, rows=waiting.rows,
                         counts=waiting.counts, covered=waiting.covered)

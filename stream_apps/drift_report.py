@@ -1,6 +1,8 @@
 """From a closed window to what is said about it: the report, and the alert where the budget is broken. Pure."""
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +20,24 @@ from stream_apps.closing import ClosedWindow
 
 @dataclass(kw_only=True)
 class DriftJudge:
-    """Judges closed windows in order under one reference profile; its history is the last windows' counts."""
+    """Judges closed windows in order under one reference profile; `history`: counts of those before, oldest first."""
 
     pipeline: Pipeline
     profile: ReferenceProfile
-    _history: list[NDArray[np.int64]] = field(default_factory=list)
+    history: Iterable[NDArray[np.int64]] = ()
 
     def __post_init__(self) -> None:
         drift, windows = self.pipeline.drift, self.pipeline.windows
         self._settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                           min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
+        self._history = deque(self.history, maxlen=self._settings.history_windows)
         self._decider = Decider(self.profile, self._settings)
         self._index = {feature.name: index for index, feature in enumerate(self.profile.features)}
         self._offsets = self.profile.offsets.tolist()
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
-        self._history = [*self._history[1 - self._settings.history_windows:], window.counts]
+        self._history.append(window.counts)
 
     def judge(self, window: ClosedWindow) -> tuple[DriftReport, Verdict]:
         """Remember the window and say what it shows."""

@@ -1,18 +1,21 @@
 """The join of labels and predictions, in PostgreSQL: what waits, what is due, what has been emitted."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 from psycopg import sql
 
-from schemas.messages import LabelledEvent, LabelValue, Model
+from schemas.messages import FeatureValue, LabelledEvent, LabelValue, Model
 from schemas.pipeline import Task
 from stream_apps.storage import Storage
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 EMIT_ROWS = 5_000
+
+# Typed: PostgreSQL writes 1e300 as an integer of 301 digits.
+_decode_features = msgspec.json.Decoder(list[FeatureValue]).decode
 
 _STORE = """
 insert into {schema}.labels as kept (entity, event_id, ts, label, revision, block, block_size)
@@ -124,11 +127,11 @@ class LabelJoin:
          prediction, score, probabilities) = row
         return LabelledEvent(
             event_id=event_id, entity=entity, ts=ts, source=source, pipeline_digest=pipeline_digest,
-            features=msgspec.json.decode(features), label=msgspec.json.decode(label), revision=revision,
+            features=_decode_features(features), label=msgspec.json.decode(label), revision=revision,
             labelled_ts=labelled_ts, model=Model(version=version, digest=digest, epoch=epoch),
             prediction=float(prediction) if self._task == "regression" else prediction, score=score,
             probabilities=None if probabilities is None else msgspec.json.decode(probabilities),
         )
 
-    def _sql(self, statement: str) -> sql.Composed:
+    def _sql(self, statement: LiteralString) -> sql.Composed:
         return sql.SQL(statement).format(schema=self._storage.schema)

@@ -7,17 +7,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import msgspec
+import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 
 from schemas.codec import canonical_label, decode, encode
 from schemas.messages import Label, LabelledEvent
-from schemas.pipeline import Pipeline, load_pipeline
+from schemas.pipeline import Pipeline, Task, load_pipeline
 from schemas.topics import LABELLED, LABELS, topic_name
 from stream_apps.delivery import Delivery, Record
 from stream_apps.label_join import LabelJoin, StoredLabel
-from stream_apps.settings import MissingSetting, ServiceSettings, read_settings
+from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import Storage
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
@@ -33,7 +33,7 @@ class LabelAgent:
     """Stores labels, and emits each pair of prediction and label once."""
 
     def __init__(self, pipeline: Pipeline, app: StreamApp, join: LabelJoin, delivery: Delivery) -> None:
-        self._task = pipeline.task
+        self._task: Task = pipeline.task
         self._labelled = topic_name(pipeline.name, LABELLED)
         self._app = app
         self._join = join
@@ -49,20 +49,35 @@ class LabelAgent:
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
             labels = [label for record in event.value if (label := self._read(record)) is not None]
-            await self._join.store(labels)
-            self.stored.inc(len(labels))
+            await self._store(labels)
             self._app.consumer.complete(event.message)
             self._arrived.set()
+
+    async def _store(self, labels: Sequence[StoredLabel]) -> None:
+        try:
+            await self._join.store(labels)
+        except psycopg.DataError as error:
+            if len(labels) == 1:
+                self._refuse(str(error), event_id=labels[0].event_id)
+                return
+            # Some label cannot be stored: each by itself, so that it costs only itself.
+            for label in labels:
+                await self._store([label])
+        else:
+            self.stored.inc(len(labels))
+
+    def _refuse(self, reason: str, **which: object) -> None:
+        self.refused.inc()
+        log.error("label refused", reason=reason, **which)
 
     def _read(self, record: Any) -> StoredLabel | None:
         try:
             label = decode(record.value or b"", Label)
             value = canonical_label(self._task, label.label)
-        except (msgspec.DecodeError, ValueError) as error:
-            self.refused.inc()
-            log.error("label refused", offset=record.offset, reason=str(error))
+            block, size = _block(record.headers)
+        except ValueError as error:
+            self._refuse(str(error), offset=record.offset)
             return None
-        block, size = _block(record.headers)
         return StoredLabel(entity=label.entity, event_id=label.event_id, ts=label.ts, label=value,
                            revision=label.revision, block=block, block_size=size)
 
@@ -121,6 +136,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     return app, storage
 
 
+@explained
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.codec import decode
-from schemas.messages import ModelAnnouncement
 from schemas.model_log import Accepted, ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import MODEL_ARTIFACTS, MODEL_UPDATES, topic_name
@@ -18,16 +17,22 @@ log = structlog.get_logger()
 
 
 class ModelFollower:
-    """`current` is the model to score with; `ready` is set once there is one."""
+    """`current` is the model to score with, once there is one."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, security: dict[str, str] | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, security: dict[str, Any] | None = None) -> None:
         self._pipeline = pipeline
         self._partition = TopicPartition(topic_name(pipeline.name, MODEL_UPDATES), 0)
-        self._options = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+        self._options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
         self._artifacts = ArtifactReader(topic_name(pipeline.name, MODEL_ARTIFACTS), bootstrap_servers, security)
         self._log = ModelLog()
         self.current: LoadedModel | None = None
-        self.ready = asyncio.Event()
+        self._ready = asyncio.Event()
+
+    async def serving(self) -> LoadedModel:
+        """The model to score with; waits for the first one."""
+        while self.current is None:
+            await self._ready.wait()
+        return self.current
 
     async def run(self, on_swap: Callable[[LoadedModel], None]) -> None:
         """Fold the log for ever; `on_swap` hears of each model that may now serve."""
@@ -53,8 +58,8 @@ class ModelFollower:
         batches = await consumer.getmany(self._partition, timeout_ms=1_000)
         records = batches.get(self._partition, [])
         for record in records:
-            accepted = self._log.offer(record.offset, decode(record.value, ModelAnnouncement))
-            log.info("announcement accepted" if accepted else "announcement lost to an earlier one",
+            accepted = self._log.read(record.offset, record.value)
+            log.info("announcement accepted" if accepted else "announcement unreadable, or lost to an earlier one",
                      epoch=record.offset)
         return bool(records)
 
@@ -68,7 +73,7 @@ class ModelFollower:
                 log.error("announced model refused; the one before it serves on", epoch=accepted.epoch,
                           version=accepted.announcement.version, reason=str(error))
                 continue
-            self.ready.set()
+            self._ready.set()
             on_swap(self.current)
             return
 

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from drift.counts import CellCounter
+from drift.errors import ProfileError
 from drift.profile import ReferenceProfile
 from schemas.messages import Model
 from schemas.model_file import METADATA_KEY, ModelMetadata
@@ -52,17 +53,13 @@ def open_session(data: bytes, pipeline: Pipeline) -> tuple[onnxruntime.Inference
         text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
         metadata = ModelMetadata.from_json(text)
     except KeyError as error:
-        raise UnusableModel(f"the ONNX file has no '{METADATA_KEY}' metadata: it was not made by this trainer") from error
-    except (msgspec.DecodeError, Exception) as error:  # onnxruntime raises many unrelated types
+        raise UnusableModel(f"the ONNX file has no '{METADATA_KEY}' metadata: this trainer did not make it") from error
+    except msgspec.DecodeError as error:
+        raise UnusableModel(f"the ONNX file's '{METADATA_KEY}' metadata does not read: {error}") from error
+    except Exception as error:  # onnxruntime raises many unrelated types
         raise UnusableModel(f"the bytes are no ONNX model that can be loaded: {error}") from error
     _check_fit(metadata, pipeline)
-    width = session.get_inputs()[0].shape[-1]
-    if width != len(metadata.features):
-        raise UnusableModel(f"the model takes {width} inputs, its metadata names {len(metadata.features)}")
-    try:
-        session.run(None, {session.get_inputs()[0].name: np.zeros((1, width), dtype=np.float32)})
-    except Exception as error:
-        raise UnusableModel(f"the model fails on a row of zeros: {error}") from error
+    _try(session, metadata)
     return session, metadata
 
 
@@ -82,7 +79,7 @@ def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipel
         UnusableModel: as for `open_session`.
     """
     session, metadata = open_session(model, pipeline)
-    reference = ReferenceProfile.decode(profile)
+    reference = _read_profile(profile, metadata)
     announcement = accepted.announcement
     return LoadedModel(
         model=Model(version=announcement.version, digest=announcement.model.digest, epoch=accepted.epoch),
@@ -92,7 +89,39 @@ def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipel
     )
 
 
+def _try(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> None:
+    """Two rows of zeros must come back as finite answers of the announced shape."""
+    shapes = [tuple(i.shape) for i in session.get_inputs()]
+    width = len(metadata.features)
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] != width:  # noqa: PLR2004 - rows, features
+        raise UnusableModel(f"the model takes {shapes}; one input of (rows, {width}) is needed, as its metadata names "
+                            f"{width} features")
+    try:
+        answers = run_session(session, metadata, np.zeros((2, width), dtype=np.float32))
+    except Exception as error:  # onnxruntime raises many unrelated types
+        raise UnusableModel(f"the model fails on rows of zeros: {error}") from error
+    if not np.isfinite(answers).all():
+        raise UnusableModel("the model answers rows of zeros with numbers that are not finite")
+
+
+def _read_profile(data: bytes, metadata: ModelMetadata) -> ReferenceProfile:
+    try:
+        profile = ReferenceProfile.decode(data)
+    except ProfileError as error:
+        raise UnusableModel(f"the reference profile cannot be read: {error}") from error
+    described = [(f.name, f.kind) for f in profile.features]
+    if described != [(f.name, f.type) for f in metadata.features]:
+        raise UnusableModel(f"the reference profile describes {described}, which are not the model's features")
+    return profile
+
+
 def _check_fit(metadata: ModelMetadata, pipeline: Pipeline) -> None:
+    without = [f.name for f in metadata.features if f.type == "category" and f.name not in metadata.categories]
+    if without:
+        raise UnusableModel(f"the model's metadata has no categories for {', '.join(without)}")
+    known = len(metadata.classes)
+    if (metadata.task == "binary" and known != 2) or (metadata.task == "multiclass" and known < 2):  # noqa: PLR2004
+        raise UnusableModel(f"the model is {metadata.task}, but its metadata names {known} classes")
     if metadata.task != pipeline.task:
         raise UnusableModel(f"the model is for {metadata.task}, pipeline '{pipeline.name}' is {pipeline.task}")
     made_for = [(f.name, f.type) for f in metadata.features]

@@ -4,18 +4,21 @@ It keeps no state but Kafka's: on start it reads `window-counts` again from the 
 has already said. Run: python -m stream_apps.monitor
 """
 
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import numpy as np
 import structlog
 from faust.types import TP
+from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge
 
 from drift.profile import ReferenceProfile
 from schemas.codec import decode, encode
-from schemas.messages import DriftReport, Model, ModelAnnouncement, PartitionWatermark, WindowCounts
-from schemas.model_log import ModelLog
+from schemas.messages import DriftReport, Model, PartitionWatermark, WindowCounts
+from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
     DRIFT_ALERTS,
@@ -31,15 +34,21 @@ from stream_apps.artifacts import ArtifactReader
 from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
-from stream_apps.settings import ServiceSettings, read_settings
+from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.topics import log_bounds, read_all
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run
 
+MAX_HISTORY = 512  # windows: the longest scale of a pipeline
+
 log = structlog.get_logger()
 
 _decode_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
+
+
+class UnknownModel(Exception):
+    """Windows were counted under a model that the log of models does not have. Not retriable."""
 
 
 class MonitorMetrics:
@@ -69,7 +78,8 @@ class Monitor:
         self._ledger = WindowLedger(partitions=self._pipeline.pipeline.partitions, size=windows.size)
         self._said: set[tuple[int, str]] = set()
         self._judge: DriftJudge | None = None
-        self._judging = -1
+        self._judging = NO_EPOCH
+        self._before: deque[NDArray[np.int64]] = deque(maxlen=MAX_HISTORY)
 
     async def assigned(self) -> None:
         """Read again from the beginning, but say nothing twice."""
@@ -78,7 +88,7 @@ class Monitor:
             return
         self._start_again()
         for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
-            report = decode(value, DriftReport)
+            report = decode(value or b"", DriftReport)
             self._said.add((report.window_start, report.profile))
         self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
         log.info("window counts are read from the beginning", windows_reported=len(self._said))
@@ -96,10 +106,16 @@ class Monitor:
             self._app.consumer.complete(event.message)
 
     async def _close(self, window: ClosedWindow) -> None:
-        judge = await self._judge_of(window)
+        if self._judging != window.profile_epoch:
+            self._judging, self._judge = window.profile_epoch, None
+            self._before.clear()
         if (window.start, window.profile) in self._said:
-            judge.remember(window)
+            if self._judge is None:
+                self._before.append(window.counts)
+            else:
+                self._judge.remember(window)
             return
+        judge = await self._judge_of(window)
         report, verdict = judge.judge(window)
         if verdict.alarm:
             _, labelled = await log_bounds(self._topic(LABELLED), self._bootstrap_servers)
@@ -114,23 +130,22 @@ class Monitor:
             self.metrics.effect.labels(feature.name).set(feature.effect)
 
     async def _judge_of(self, window: ClosedWindow) -> DriftJudge:
-        """The judge of the window's profile; a new profile starts with an empty history."""
-        if self._judge is None or self._judging != window.profile_epoch:
-            accepted = (await self._models()).find(window.profile_epoch)
-            assert accepted is not None  # the scorer counted under it, so it was accepted
+        """The judge of the window's profile, made when it first has something to say: old profiles may be gone."""
+        if self._judge is None:
+            accepted = _required((await self._models()).find(window.profile_epoch), window.profile_epoch)
             profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
-            self._judge, self._judging = DriftJudge(pipeline=self._pipeline, profile=profile), window.profile_epoch
+            self._judge = DriftJudge(pipeline=self._pipeline, profile=profile, history=self._before)
         return self._judge
 
     async def _models(self) -> ModelLog:
         models = ModelLog()
         for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._bootstrap_servers):
-            models.offer(epoch, decode(value, ModelAnnouncement))
+            models.read(epoch, value)
         return models
 
     async def _serving(self) -> Model:
-        current = (await self._models()).current
-        assert current is not None  # there are counts, so something scored
+        models = await self._models()
+        current = _required(models.current, models.epoch)
         announcement = current.announcement
         return Model(version=announcement.version, digest=announcement.model.digest, epoch=current.epoch)
 
@@ -139,6 +154,13 @@ class Monitor:
 
     def _topic(self, topic: Topic) -> str:
         return topic_name(self._pipeline.name, topic)
+
+
+def _required(accepted: Accepted | None, epoch: int) -> Accepted:
+    """Counts come from a model whose announcement was accepted."""
+    if accepted is None:
+        raise UnknownModel(f"model-updates has no accepted announcement {epoch}, but windows were counted under it")
+    return accepted
 
 
 def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
@@ -156,6 +178,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     return app
 
 
+@explained
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()

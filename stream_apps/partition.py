@@ -1,7 +1,7 @@
 """One partition of `events` in the hands of a score worker: what is scored, what is delivered, what is checkpointed.
 
-The order is the law: outputs delivered, then final windows, then the checkpoint, then `complete`; only then is an offset
-committed.
+The order is the law: outputs delivered, then final windows, then the checkpoint, then `complete`; only then is an
+offset committed.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ class ScoredPartition:
     epoch: int = NO_EPOCH
     idle: bool = False
     scoring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _undelivered: list[tuple[Any, Awaitable[None]]] = field(default_factory=list)
     _final: list[WindowCounts] = field(default_factory=list)
     _checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -16,7 +16,7 @@ from schemas.codec import decode
 from schemas.messages import Prediction
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
-from stream_apps.settings import MissingSetting, ServiceSettings, read_settings
+from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import Storage
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
@@ -56,7 +56,7 @@ class Recorder:
 
     async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:
         try:
-            await self._storage.run(lambda c: self._copy(c, [_row(r) for r in records]))
+            await self._store_rows([_row(r) for r in records])
         except (psycopg.DataError, ValueError):
             # Some row cannot be stored: each by itself, so that it costs only itself.
             for record in records:
@@ -64,16 +64,23 @@ class Recorder:
 
     async def _store_one(self, message: Any, record: Any) -> None:
         try:
-            await self._storage.run(lambda c: self._copy(c, [_row(record)]))
+            await self._store_rows([_row(record)])
         except (psycopg.DataError, ValueError) as error:
             reason = str(error)
             log.error("prediction refused", partition=message.partition, offset=record.offset, reason=reason)
             self.refused.inc()
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))
 
+    async def _store_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        days = {row[1] for row in rows} - self._days
+        if days:
+            # A transaction of its own: days are known once it is committed, whatever becomes of the rows.
+            await self._storage.run(lambda c: self._create_days(c, days))
+            self._days |= days
+        await self._storage.run(lambda c: self._copy(c, rows))
+
     async def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Upsert: COPY into a temporary table, then one statement; the highest epoch wins."""
-        await self._create_days(connection, {row[1] for row in rows})
         schema, columns = self._storage.schema, sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
         await connection.execute(sql.SQL(
             "create temporary table if not exists stage (like {}.predictions) on commit delete rows").format(schema))
@@ -92,13 +99,12 @@ class Recorder:
             ).format(schema=schema, columns=columns, updates=updates))
 
     async def _create_days(self, connection: Connection, days: set[str]) -> None:
-        for day in days - self._days:
+        for day in days:
             await connection.execute(sql.SQL(
                 "create table if not exists {}.{} partition of {}.predictions "
                 "for values from ({}) to (({}::date + 1)::text::date)").format(
                 self._storage.schema, sql.Identifier(f"predictions_{day}"), self._storage.schema,
                 sql.Literal(day), sql.Literal(day)))
-        self._days |= days
 
     async def _refuse(self, connection: Connection, message: Any, record: Any, reason: str) -> None:
         await connection.execute(
@@ -118,7 +124,7 @@ class Recorder:
 
 
 def _row(record: Any) -> tuple[Any, ...]:
-    p = decode(record.value, Prediction)
+    p = decode(record.value or b"", Prediction)
     _, partition, position = p.source.rsplit("-", 2)
     probabilities = None if p.probabilities is None else _json(p.probabilities).decode()
     return (p.source, p.source_day, int(partition), int(position), p.event_id, p.entity, p.ts, p.pipeline_digest,
@@ -144,6 +150,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     return app, storage
 
 
+@explained
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()

@@ -22,7 +22,7 @@ from stream_apps.model_follower import ModelFollower
 from stream_apps.model_slot import LoadedModel
 from stream_apps.partition import ScoredPartition
 from stream_apps.scoring import ScoredChunk, Scorer
-from stream_apps.settings import ServiceSettings, read_settings
+from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
@@ -75,12 +75,13 @@ class ScoreAgent:
             partition = self._partitions.get(message.partition)
             if partition is None or not self._app.consumer.current(message):
                 continue
-            await self.follower.ready.wait()
+            await self.follower.serving()
             async with partition.scoring:
-                await self._score_chunk(partition, message, event.value)
+                if self._app.consumer.current(message):
+                    await self._score_chunk(partition, message, event.value)
 
     async def _score_chunk(self, partition: ScoredPartition, message: Any, records: Sequence[Any]) -> None:
-        model = self._model()
+        model = await self.follower.serving()
         if partition.covered == 0:
             partition.covered = message.first
         if partition.epoch != model.model.epoch:
@@ -89,19 +90,17 @@ class ScoreAgent:
         chunk = await asyncio.get_running_loop().run_in_executor(
             None, self._scorer.run, records, partition.partition, model, time.time_ns() // 1_000_000)
         self.metrics.seconds.observe(time.perf_counter() - started)
-        if not self._app.consumer.current(message):
-            return  # revoked meanwhile: the next owner reads these rows again
-        final = partition.windows.add(chunk.rows, model.layout)
         await self._room.acquire()
-        delivery = asyncio.ensure_future(self._deliver(partition.partition, chunk))
+        if not self._app.consumer.current(message):
+            self._room.release()
+            return  # revoked meanwhile: the next owner reads these rows again
+        # Nothing is awaited until the partition knows the chunk: a checkpoint in between would count it twice.
+        final = partition.windows.add(chunk.rows, model.layout)
+        delivery = asyncio.ensure_future(self._deliver(partition, chunk))
         partition.add(message, message.end, final, delivery)
         self._count(partition, chunk)
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
-
-    def _model(self) -> LoadedModel:
-        assert self.follower.current is not None  # `ready` was awaited
-        return self.follower.current
 
     async def _swap(self, partition: ScoredPartition, model: LoadedModel) -> None:
         """Rows from here on belong to `model`: true once the checkpoint that says so is delivered."""
@@ -110,11 +109,13 @@ class ScoreAgent:
         log.info("model swapped", partition=partition.partition, offset=partition.covered,
                  epoch=model.model.epoch, version=model.model.version)
 
-    async def _deliver(self, partition: int, chunk: ScoredChunk) -> None:
+    async def _deliver(self, partition: ScoredPartition, chunk: ScoredChunk) -> None:
         try:
-            await self._send(PREDICTIONS, partition, chunk.predictions)
-            if chunk.dead_letters:
-                await self._send(DEAD_LETTERS, 0, chunk.dead_letters)
+            # Chunk after chunk (the lock is fair): an entity's predictions keep the order of its events.
+            async with partition.delivering:
+                await self._send(PREDICTIONS, partition.partition, chunk.predictions)
+                if chunk.dead_letters:
+                    await self._send(DEAD_LETTERS, 0, chunk.dead_letters)
         finally:
             self._room.release()
 
@@ -234,6 +235,7 @@ def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
     return app, agent
 
 
+@explained
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()

@@ -1,7 +1,7 @@
 """One chunk of one partition, scored: records in, predictions, dead letters and countable rows out. No I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,15 +19,15 @@ class Record(Protocol):
     """A fetched Kafka record; `timestamp` in epoch milliseconds."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int: ...  # noqa: D102 - the class says it
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int: ...  # noqa: D102
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None: ...  # noqa: D102
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...  # noqa: D102
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,10 @@ class Scorer:
         return f"{self._topic_id}-{partition}-{offset}"
 
     def run(self, records: Sequence[Record], partition: int, model: LoadedModel, now: int) -> ScoredChunk:
-        """Decode, score, find the cells, encode; `now` in epoch milliseconds becomes `scored_at`."""
+        """Decode, score, find the cells, encode; `now` in epoch milliseconds becomes `scored_at`.
+
+        Every record ends as exactly one of prediction, dead letter, and watermark.
+        """
         dead: list[tuple[bytes, bytes]] = []
         decoded = _Decoded(events=[], records=[], offsets=[], ts=[], record_ts=[], is_row=[], ends=[])
         for record in records:
@@ -82,12 +85,23 @@ class Scorer:
         rows = [self._codec.values(event.features) for event in decoded.events]
         numbers, discrete = self._matrix.split(rows)
         outputs = model.run(self._matrix.join(numbers, discrete, model.codes)) if rows else np.empty(0)
+        poison = {decoded.records[row].offset for row in np.argwhere(~np.isfinite(outputs))[:, 0].tolist()}
+        if poison:
+            return self._without(poison, records, partition, model, now)
         predictions = self._encode(decoded, rows, outputs, partition, model, now)
         return ScoredChunk(predictions=predictions, dead_letters=dead, rows=CountedRows(
             offsets=np.array(decoded.offsets, dtype=np.int64), ts=np.array(decoded.ts, dtype=np.int64),
             record_ts=np.array(decoded.record_ts, dtype=np.int64), is_row=np.array(decoded.is_row, dtype=np.bool_),
             ends=np.array(decoded.ends, dtype=np.bool_), cells=model.counter.indices(numbers, discrete),
         ))
+
+    def _without(self, poison: set[int], records: Sequence[Record], partition: int, model: LoadedModel,
+                 now: int) -> ScoredChunk:
+        """Rows that the model cannot answer are dead letters; the others are scored as if those were not there."""
+        chunk = self.run([r for r in records if r.offset not in poison], partition, model, now)
+        detail = f"model {model.model.version} gives an answer that is not a finite number"
+        letters = [self._dead_letter(r, partition, "poison", detail) for r in records if r.offset in poison]
+        return replace(chunk, dead_letters=chunk.dead_letters + letters)
 
     def _decode(self, record: Record, partition: int, decoded: _Decoded, dead: list[tuple[bytes, bytes]]) -> None:
         """Sort one record: an event, a watermark, or a dead letter with its reason."""
@@ -96,24 +110,22 @@ class Scorer:
         try:
             if not record.value:
                 reason = "empty"
-            elif record.headers and WATERMARK_HEADER in record.headers:
-                mark = decode(record.value, Watermark)
-                decoded.append(record, epoch_ms(mark.ts), is_row=False, ends=mark.ends)
-                return
             else:
-                event = self._codec.decode(record.value)
-                ts = epoch_ms(event.ts)
-                if ts <= record.timestamp + self._max_future:
-                    decoded.append(record, ts, is_row=True)
-                    decoded.events.append(event)
-                    decoded.records.append(record)
+                is_row = not (record.headers and WATERMARK_HEADER in record.headers)
+                content = self._codec.decode(record.value) if is_row else decode(record.value, Watermark)
+                ts = epoch_ms(content.ts)
+                if ts <= epoch_ms(record.timestamp) + self._max_future:
+                    decoded.append(record, ts, is_row=is_row, ends=not is_row and content.ends)
+                    if is_row:
+                        decoded.events.append(content)
+                        decoded.records.append(record)
                     return
                 reason, detail = "future", f"ts is {ts - record.timestamp} ms ahead of the record's Kafka timestamp"
         except msgspec.ValidationError as error:
             reason, detail = "invalid", str(error)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except msgspec.DecodeError as error:
             reason, detail = "malformed", str(error)
-        except (OverflowError, ValueError) as error:
+        except OverflowError as error:
             reason, detail = "timestamp", str(error)
         dead.append(self._dead_letter(record, partition, reason, detail))
 

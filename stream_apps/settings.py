@@ -1,14 +1,39 @@
 """What a service reads from its environment, once, at the edge."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 
 from msgspec import Struct
 
+from schemas.pipeline import PipelineError
 
-class MissingSetting(Exception):
-    """A setting that the service needs is not in its environment. Not retriable."""
+WRONG_START = 2
+LAST_PORT = 65_535
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why and what to do. Root of such errors. Not retriable."""
+
+
+class MissingSetting(StartError):
+    """A setting that the service needs is not in its environment, or is none."""
+
+
+def explained(main: Callable[[], None]) -> Callable[[], None]:
+    """What is wrong with the environment or the pipeline file ends in one sentence and exit code 2, not a traceback."""
+
+    @wraps(main)
+    def start() -> None:
+        try:
+            main()
+        except (StartError, PipelineError) as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(WRONG_START)
+
+    return start
 
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
@@ -31,7 +56,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         pipeline=Path(_need(environment, "AUTOML_STREAM_PIPELINE", "path of the pipeline file")),
         bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
-        metrics_port=int(environment.get("METRICS_PORT") or 0),
+        metrics_port=_port(environment.get("METRICS_PORT") or "0"),
         database_url=environment.get("DATABASE_URL"),
     )
 
@@ -41,3 +66,9 @@ def _need(environment: Mapping[str, str], name: str, what: str) -> str:
     if not value:
         raise MissingSetting(f"{name} is not set; it must hold the {what}")
     return value
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= LAST_PORT):
+        raise MissingSetting(f"METRICS_PORT is '{text}'; it must hold a port number, 0 to {LAST_PORT}")
+    return int(text)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import TypeVar
+from typing import LiteralString, TypeVar, cast
 
 import psycopg
 import structlog
@@ -26,6 +26,7 @@ class Storage:
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self._lock = asyncio.Lock()
         self.available = False
+        self._warned = False
 
     async def run(self, work: Work[ResultT]) -> ResultT:
         """Result of `work` in one committed transaction, tried again for as long as PostgreSQL cannot be reached.
@@ -40,9 +41,9 @@ class Storage:
                     async with connection.transaction():
                         result = await work(connection)
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                    if self.available:
+                    if self.available or not self._warned:
                         log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])
-                    self.available = False
+                    self.available, self._warned = False, True
                     await self._drop()
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
@@ -60,7 +61,7 @@ class Storage:
         async with connection.transaction():
             # Two services may start at once, and `if not exists` alone can collide.
             await connection.execute("select pg_advisory_xact_lock(hashtext('automl-stream schema'))")
-            await connection.execute(sql.SQL(script).format(schema=self.schema))
+            await connection.execute(sql.SQL(cast("LiteralString", script)).format(schema=self.schema))
 
     async def _drop(self) -> None:
         if self._connection is not None:

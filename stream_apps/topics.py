@@ -4,9 +4,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from stream_apps.settings import StartError
 
-class MissingTopic(Exception):
-    """A topic of the pipeline does not exist. Not retriable: create the topics first."""
+
+class MissingTopic(StartError):
+    """A topic of the pipeline does not exist."""
 
 
 def topic_id(topic: str, bootstrap_servers: str) -> str:
@@ -31,10 +33,10 @@ async def log_bounds(topic: str, bootstrap_servers: str) -> tuple[int, int]:
         return first, (await consumer.end_offsets([partition]))[partition]
 
 
-async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes]]:
+async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes | None]]:
     """(offset, value) of every record of a one-partition topic, oldest first."""
     partition = TopicPartition(topic, 0)
-    found: list[tuple[int, bytes]] = []
+    found: list[tuple[int, bytes | None]] = []
     async with _reader(bootstrap_servers) as consumer:
         first = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]

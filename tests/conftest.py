@@ -1,6 +1,6 @@
 """A real broker and database for every test session: containers where an engine answers, else the local stack."""
 
-import socket
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from automl_stream.local_stack.ports import Ports
+from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 
@@ -40,13 +40,15 @@ def database_url(backends: Backends) -> str:
 
 
 def container_engine_answers() -> bool:
-    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415  (slow to import)
+    if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
+        return False
+    from docker.errors import DockerException  # noqa: PLC0415  (slow to import)
+    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
 
     try:
-        DockerClient().client.ping()
-    except Exception:  # noqa: BLE001  (whatever it is, there is no engine to use)
+        return bool(DockerClient().client.ping())
+    except DockerException:
         return False
-    return True
 
 
 def start_containers(stack: ExitStack) -> Backends:
@@ -60,14 +62,5 @@ def start_containers(stack: ExitStack) -> Backends:
 
 def start_local(stack: ExitStack, home: Path) -> Backends:
     supervisor = stack.enter_context(Supervisor(home))
-    addresses = start_infrastructure(supervisor, free_ports(), {"MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"})
+    addresses = start_infrastructure(supervisor, unused_ports(), {"MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"})
     return Backends(addresses.kafka, addresses.database_url)
-
-
-def free_ports() -> Ports:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(5)]
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        kafka, controller, postgres, mlflow, metrics = (opened.getsockname()[1] for opened in sockets)
-    return Ports(kafka=kafka, kafka_controller=controller, postgres=postgres, mlflow=mlflow, metrics=metrics)

@@ -60,8 +60,6 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
     try:
         announcer = Announcer(pipeline, reader, writer, clock)
         _refuse_a_second(pipeline, reader, announcer)
-        registry = Registry(connections.registry)
-        registry.warm_up()
         held = _write_rows(topic_name(pipeline.name, LABELLED), rows, reader, writer)
         progress(f"{held} rows are in {topic_name(pipeline.name, LABELLED)}")
         data = _read_back(pipeline, reader)
@@ -69,7 +67,8 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         decision = _decision(first)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
         progress(f"{first.recipe.family} answers best on the last fifth and is fitted on all {len(data.rows)} rows")
-        promoted = Promoter(pipeline, announcer, registry).promote(_promotion(pipeline, data, first))
+        promoter = Promoter(pipeline, announcer, Registry(connections.registry))
+        promoted = promoter.promote(_promotion(pipeline, data, first))
         decision = replace(decision, verdict="promoted", reason="the first model", version=promoted.version,
                            run=promoted.run)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))

@@ -93,7 +93,7 @@ def _targets(metadata: ModelMetadata, labels: Sequence[LabelValue]) -> tuple[NDA
         return np.array(labels, dtype=np.float64), []
     present = set(labels)
     known = [k for k, label in enumerate(metadata.classes) if label in present]
-    if len(known) < 2:
+    if len(known) == 1:
         raise UnusableRows(f"all {len(labels)} rows have the class {labels[0]!r}; at least two classes are needed")
     place = {metadata.classes[k]: i for i, k in enumerate(known)}
     return np.array([place[str(label)] for label in labels]), known

@@ -1,6 +1,7 @@
 """Model families, one thread and fixed seeds: the same rows give the same model bit for bit.
 
-`logistic` is the linear family: logistic regression for classes, ridge regression for values.
+`logistic` is the linear family: logistic regression for classes, ridge regression for values. Both libraries take seconds to
+import, so they are imported where a model is made.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ def categorical_columns(metadata: ModelMetadata) -> list[int]:
 
 def _lightgbm(task: Task, seed: int) -> Any:
     try:
-        from lightgbm import LGBMClassifier, LGBMRegressor
+        from lightgbm import LGBMClassifier, LGBMRegressor  # noqa: PLC0415
     except OSError as error:
         raise MissingLibrary("LightGBM needs the system library libgomp.so.1, which is not installed: install it "
                              "(Debian and Ubuntu: apt-get install libgomp1)") from error
@@ -43,8 +44,8 @@ def _lightgbm(task: Task, seed: int) -> Any:
 
 
 def _linear(metadata: ModelMetadata) -> Any:
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
+    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
 
     model = Ridge() if metadata.task == "regression" else LogisticRegression(max_iter=LOGISTIC_ITERATIONS)
     return make_pipeline(_columns(metadata), model)
@@ -52,10 +53,10 @@ def _linear(metadata: ModelMetadata) -> Any:
 
 def _columns(metadata: ModelMetadata) -> Any:
     """Imputed and scaled numbers, one-hot codes; a code that the table does not know is all zeros."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.compose import ColumnTransformer  # noqa: PLC0415
+    from sklearn.impute import SimpleImputer  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler  # noqa: PLC0415
 
     numeric = [j for j, feature in enumerate(metadata.features) if feature.type == "number"]
     discrete = [j for j, feature in enumerate(metadata.features) if feature.type != "number"]

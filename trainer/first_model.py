@@ -17,7 +17,8 @@ HOLDOUT = 0.2
 class FirstModel:
     """The family that answered best on rows that its trial was not fitted on, and its recipe on all rows.
 
-    `holdout`: mean log loss by family, or mean absolute error in the label's unit; `loss_scale` divides absolute errors.
+    `holdout`: mean log loss by family, or mean absolute error in the label's unit; `loss_scale` divides absolute
+    errors.
     """
 
     decision_id: str

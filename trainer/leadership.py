@@ -2,7 +2,7 @@
 
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, LABELLED, topic_name
@@ -29,7 +29,8 @@ class Leadership:
         self._lost = False
         self._consumer = Consumer({
             **kafka, "group.id": f"{pipeline.name}.trainer", "group.instance.id": f"{pipeline.name}-trainer-{instance}",
-            "partition.assignment.strategy": "cooperative-sticky", "enable.auto.commit": False, "auto.offset.reset": "earliest", "max.poll.interval.ms": _MAX_POLL_MS,
+            "partition.assignment.strategy": "cooperative-sticky",  # a newcomer takes nothing from who leads
+            "enable.auto.commit": False, "auto.offset.reset": "earliest", "max.poll.interval.ms": _MAX_POLL_MS,
             "session.timeout.ms": 10_000, "heartbeat.interval.ms": 2_000,
         })
         self._consumer.subscribe([self._alerts], on_assign=self._assigned, on_revoke=self._revoked,
@@ -45,7 +46,7 @@ class Leadership:
         error = message.error() if message is not None else None
         if error is not None and error.fatal():
             raise LostLeadership(f"another trainer has the place of this one in the group: {error.str()}")
-        if error is not None and error.code() not in (KafkaError._PARTITION_EOF, KafkaError._ALL_BROKERS_DOWN):  # noqa: SLF001
+        if error is not None:
             log.warning("the trainer's group has trouble", reason=error.str())
         if self._lost:
             raise LostLeadership(f"another trainer holds {self._alerts}; starting again behind it")

@@ -33,8 +33,8 @@ def export(expert: FittedExpert) -> bytes:
 
 
 def check_parity(data: bytes, expert: FittedExpert, rows: Rows, tolerance: float) -> float:
-    """Largest difference between file and fitted model on `rows`: in probability, or (regression) relative to the value,
-    where it is small to the mean absolute value of all.
+    """Largest difference between file and fitted model on `rows`: in probability, or, for regression, relative to the
+    value (to the mean absolute value where that is larger).
 
     Labels must be equal wherever the two best classes are further apart than the tolerance.
 
@@ -72,11 +72,11 @@ def _other_labels(answers: NDArray[np.float64], expected: NDArray[np.float64], t
 
 
 def _convert(expert: FittedExpert) -> Any:
-    from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import convert_sklearn, update_registered_converter
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.common.shape_calculator import (
+    from lightgbm import LGBMClassifier, LGBMRegressor  # noqa: PLC0415
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # noqa: PLC0415
+    from skl2onnx import convert_sklearn, update_registered_converter  # noqa: PLC0415
+    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415
+    from skl2onnx.common.shape_calculator import (  # noqa: PLC0415
         calculate_linear_classifier_output_shapes,
         calculate_linear_regressor_output_shapes,
     )

@@ -61,8 +61,9 @@ class Registry:
         self._client: Any = None
 
     def warm_up(self) -> None:
-        """Import and connect in the background."""
-        self._thread.submit(self._connected)
+        """Spend the seconds of MLflow's import now. Not in the background: while it imports polars, scikit-learn, which
+        looks for it among the loaded modules, fails in any other thread."""
+        import mlflow  # noqa: F401, PLC0415
 
     def register(self, registration: Registration) -> Registered:
         """Run, version and alias of a decision; what is there already is not made again. Waits for MLflow."""
@@ -111,7 +112,7 @@ class Registry:
         return Registered(version=str(version.version), run=str(version.run_id))
 
     def _find_version(self, client: Any, name: str, decision: str) -> Any | None:
-        from mlflow.exceptions import MlflowException
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         try:
             client.create_registered_model(name)
@@ -131,7 +132,7 @@ class Registry:
                                                         run_name=decision)
 
     def _describe(self, client: Any, run_id: str, registration: Registration) -> None:
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param  # noqa: PLC0415
 
         now = int(time.time() * 1_000)
         metrics = [Metric(key, value, now, 0) for key, value in registration.metrics.items()]
@@ -148,7 +149,7 @@ class Registry:
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", _CALL_S)
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            from mlflow import MlflowClient
+            from mlflow import MlflowClient  # noqa: PLC0415
 
             self._client = MlflowClient(self._settings.tracking_uri, self._settings.tracking_uri)
         return self._client

@@ -88,7 +88,8 @@ class Trainer:
     def _advance(self, session: Session) -> bool:
         """Take in what the log holds, at most one batch; False where there was nothing.
 
-        The end of the rows is taken before the alerts are read: an alert that was written before a row is seen before it.
+        The end of the rows is taken before the alerts are read: an alert that was written before a row is seen before
+        it.
         """
         state = session.snapshot()
         _, end = self._reader.bounds(self._topic(LABELLED))

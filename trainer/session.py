@@ -1,7 +1,7 @@
 """The trainer as a state machine over alerts and labelled rows: no I/O, no clock.
 
-`alert` and `rows` are generators: they yield what shall happen in the world, in order, and are sent the answer. The same
-state and the same log give the same effects, however the rows are cut into batches.
+`alert` and `rows` are generators: they yield what shall happen in the world, in order, and are sent the answer. The
+same state and the same log give the same effects, however the rows are cut into batches.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -9,7 +9,15 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from schemas.messages import Candidate, DriftAlert, LabelledEvent, TrainerState, TrainingDecision, TrainingRound, derived_id
+from schemas.messages import (
+    Candidate,
+    DriftAlert,
+    LabelledEvent,
+    TrainerState,
+    TrainingDecision,
+    TrainingRound,
+    derived_id,
+)
 from schemas.pipeline import Pipeline
 from trainer import policy
 from trainer.candidates import FittedExpert, fit
@@ -55,7 +63,8 @@ class Session:
         missing = policy.missing_labels(incident, self._pipeline.retraining) if incident is not None else 0
         if verdict == "suppressed" or missing:
             reason = met.reason if verdict == "suppressed" else f"{missing} labels since the onset are missing"
-            yield self._decision(derived_id("alert", alert.alert_id), verdict, reason, trigger=f"alert: {alert.kind}")
+            yield self._decision(derived_id("alert", alert.alert_id), verdict, reason, trigger=f"alert: {alert.kind}",
+                                 incident_id=incident.incident_id if incident is not None else None)
         yield from self._train_if_due(self._state.covered - 1)
         yield Checkpoint(state=self.snapshot())
 
@@ -136,7 +145,8 @@ class Session:
         decision_id = derived_id("settled", incident.incident_id)
         since = self._history.dataset(self._history.first_since(incident.onset) or 0, at)
         answer = yield RenewProfile(decision_id=decision_id, rows=since.rows, replaces=self._state.champion_epoch)
-        decision = self._decision(decision_id, "settled", reason, trigger=judged.trigger)
+        decision = self._decision(decision_id, "settled", reason, trigger=judged.trigger,
+                                  incident_id=incident.incident_id)
         yield replace(decision, dataset=since.dataset)
         epoch = answer.epoch if isinstance(answer, Announced) else self._state.champion_epoch
         self._change(incident=None, last_incident=incident.opened, champion_epoch=epoch)
@@ -196,11 +206,9 @@ class Session:
         self._pool.prune({r.decision_id for r in self._state.rounds}, incident=self._state.incident is not None)
 
     def _decision(self, decision_id: str, verdict: Literal["suppressed", "deferred", "trained", "rejected", "settled"],
-                  reason: str, *, trigger: str, incident_id: str | None = None) -> TrainingDecision:
-        incident = self._state.incident
+                  reason: str, *, trigger: str, incident_id: str | None) -> TrainingDecision:
         return TrainingDecision(decision_id=decision_id, trigger=trigger, verdict=verdict, reason=reason,
-                                incident_id=incident_id or (incident.incident_id if incident is not None else None),
-                                at=self._state.covered)
+                                incident_id=incident_id, at=self._state.covered)
 
     def _change(self, **fields: object) -> None:
         self._state = replace(self._state, **fields)

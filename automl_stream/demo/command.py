@@ -2,12 +2,14 @@
 # ruff: noqa: PLC0415
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
     DEFAULT_HOME,
     Home,
@@ -21,6 +23,7 @@ from automl_stream.local_stack.options import (
 from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
+    from automl_stream.local_stack.supervisor import Supervisor
     from schemas.pipeline import Pipeline
 
 SCENARIO = "payments"
@@ -56,7 +59,6 @@ def demo(
     """Run the whole loop on a stream whose world changes, and sum up what it did."""
     from rich.console import Console
 
-    from automl_stream.cli import end_on_signals
     from automl_stream.demo import run
     from automl_stream.demo.summary import summarise
     from automl_stream.demo.view import LiveView
@@ -74,7 +76,7 @@ def demo(
                                                   postgres=postgres_port, mlflow=mlflow_port, metrics=metrics_port))
     console = Console(soft_wrap=True)
     supervisor = Supervisor(place)
-    end_on_signals(supervisor)
+    _interrupt_on_signals(supervisor)
     with supervisor, LiveView(console) as view:
         result = run.run_demo(plan, supervisor, os.environ, view)
     content = run.report(result, loaded)
@@ -83,6 +85,18 @@ def demo(
     console.print(f"The whole report is in {report}; data and logs are in {place}; "
                   f"`automl-stream verify --pipeline {definition}` proves that nothing was lost.")
     raise typer.Exit(1 if content["lost"] else 0)
+
+
+def _interrupt_on_signals(supervisor: "Supervisor") -> None:
+    """Make Ctrl-C and SIGTERM break off whatever the demo does, and further ones harmless while everything ends."""
+
+    def interrupt(*_: object) -> None:
+        if not supervisor.ending.is_set():
+            supervisor.ending.set()
+            raise Ending("the demo was interrupted")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
 
 
 def scenario_file(place: Path, seed: int) -> Path:

@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import Struct
 
 from automl_stream.demo.quality import Answers, Quality, judge, live_answers
-from automl_stream.topic_log import LogRecord, read_topic
+from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.verify.recording import Record
 from schemas.codec import WATERMARK_HEADER, FeatureMatrix, decode
 from schemas.messages import DeadLetter, DriftAlert, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
 from schemas.model_file import ModelMetadata
@@ -53,12 +54,12 @@ class _Log(Struct, kw_only=True):
     alerts: list[tuple[int, DriftAlert]]
     decisions: list[TrainingDecision]
     models: ModelLog
-    artifacts: list[LogRecord]
+    artifacts: list[Record]
 
 
-def read_outcome(pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[str, LabelValue]) -> Outcome:
+def read_outcome(pipeline: Pipeline, bootstrap_servers: str, truth: Mapping[str, LabelValue]) -> Outcome:
     """Outcome of the run whose rows had the labels `truth`, by event id."""
-    log = _read(pipeline, kafka)
+    log = _read(pipeline, bootstrap_servers)
     winners = _winners(log.predictions)
     judged = [p for p in winners.values() if p.event_id in truth]
     live, frozen = _quality(pipeline, log, judged, [truth[p.event_id] for p in judged])
@@ -75,9 +76,17 @@ def read_outcome(pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[st
     )
 
 
-def _read(pipeline: Pipeline, kafka: Mapping[str, str]) -> _Log:
-    def records(topic: Topic) -> Sequence[LogRecord]:
-        return [r for r in read_topic(kafka, topic_name(pipeline.name, topic)) if r.value is not None]
+def _read(pipeline: Pipeline, bootstrap_servers: str) -> _Log:
+    wanted = (EVENTS, PREDICTIONS, DEAD_LETTERS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES, MODEL_ARTIFACTS)
+    names = {topic.name: topic_name(pipeline.name, topic) for topic in wanted}
+    kafka = KafkaLog(bootstrap_servers)
+    try:
+        logs = kafka.read({name: kafka.bounds(name) for name in names.values()})
+    finally:
+        kafka.close()
+
+    def records(topic: Topic) -> Sequence[Record]:
+        return [record for record in logs[names[topic.name]].records if record.value is not None]
 
     models = ModelLog()
     for record in records(MODEL_UPDATES):
@@ -91,8 +100,7 @@ def _read(pipeline: Pipeline, kafka: Mapping[str, str]) -> _Log:
         decision = decode(record.value or b"", TrainingDecision)
         decisions.setdefault((decision.decision_id, decision.verdict), decision)
     return _Log(
-        events={(r.partition, r.offset) for r in read_topic(kafka, topic_name(pipeline.name, EVENTS))
-                if WATERMARK_HEADER not in r.headers},
+        events={(r.partition, r.offset) for r in logs[names[EVENTS.name]].records if WATERMARK_HEADER not in r.headers},
         predictions=[decode(r.value or b"", Prediction) for r in records(PREDICTIONS)],
         dead={decode(r.value or b"", DeadLetter).source for r in records(DEAD_LETTERS)},
         alerts=list(alerts.values()), decisions=list(decisions.values()), models=models,

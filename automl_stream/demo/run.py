@@ -99,7 +99,7 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     replay_seconds = time.monotonic() - replay_began
     watcher.stage("summing up")
     rss = {name: round(size / 1e6) for name, size in supervisor.rss().items()}
-    outcome = read_outcome(pipeline, kafka, truth)
+    outcome = read_outcome(pipeline, addresses.kafka, truth)
     return DemoResult(outcome=outcome, replay=summary, replay_seconds=replay_seconds, rss_mb=rss,
                       wall_seconds=time.monotonic() - began)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
+METRICS_PORTS = 8  # of one pipeline's services, with some to spare
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,27 @@ _PURPOSES = {
     "mlflow": "MLflow",
     "metrics": "metrics",
 }
+
+
+def unused_ports() -> Ports:
+    """Ports that nobody listens on now, with room for the metrics of several services."""
+    with ExitStack() as stack:
+        numbers = [_bind(stack, 0) for _ in range(4)]
+        while True:
+            with ExitStack() as row:
+                first = _bind(row, 0)
+                try:
+                    for number in range(first + 1, first + METRICS_PORTS):
+                        _bind(row, number)
+                except (OSError, OverflowError):
+                    continue
+                return Ports(**dict(zip(Ports.__struct_fields__, [*numbers, first], strict=True)))
+
+
+def _bind(stack: ExitStack, number: int) -> int:
+    opened = stack.enter_context(socket.socket())
+    opened.bind((LOOPBACK, number))
+    return int(opened.getsockname()[1])
 
 
 def require_free(port: Port) -> None:

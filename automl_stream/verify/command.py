@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_HOME = Path(".automl-stream")
 WRONG_USE = 2
@@ -41,7 +43,8 @@ def verify(
     from schemas.pipeline import PipelineError, load_pipeline  # noqa: PLC0415
 
     try:
-        recording, lagging = load(load_pipeline(pipeline), *addresses(home, os.environ), wait)
+        with reachable(home, os.environ) as addresses:
+            recording, lagging = load(load_pipeline(pipeline), *addresses, wait)
     except (VerifyError, PipelineError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(WRONG_USE) from error
@@ -56,27 +59,41 @@ def verify(
     raise typer.Exit(0 if verdict.ok else 1)
 
 
-def addresses(home: Path, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Kafka's bootstrap servers and PostgreSQL's URL: the environment's, else those of the stack that runs in `home`.
+@contextmanager
+def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Kafka's bootstrap servers and PostgreSQL's URL: the environment's, else those of the stack that runs in `home`;
+    one that was ended is started for as long as it is read.
 
     Raises:
         NoAddress: when there is neither.
     """
-    kafka, database = environment.get("KAFKA_BOOTSTRAP_SERVERS"), environment.get("DATABASE_URL")
-    if kafka and database:
-        return kafka, database
-    from urllib.parse import urlsplit  # noqa: PLC0415  (keeps --help fast)
-
-    from automl_stream.local_stack.ports import Ports  # noqa: PLC0415
+    from automl_stream.local_stack.ports import Ports  # noqa: PLC0415  (keeps --help fast)
     from automl_stream.local_stack.postgres import database_url  # noqa: PLC0415
     from automl_stream.local_stack.status import read_status  # noqa: PLC0415
     from automl_stream.verify.errors import NoAddress  # noqa: PLC0415
 
     running = {service.name: service.address for service in read_status(home).services if service.alive}
+    kafka = environment.get("KAFKA_BOOTSTRAP_SERVERS") or running.get("kafka")
+    database = environment.get("DATABASE_URL")
     if not database and (address := running.get("postgres")) and (port := urlsplit(address).port):
         database = database_url(home, Ports(postgres=port))
-    kafka = kafka or running.get("kafka")
-    if not kafka or not database:
+    if kafka and database:
+        yield kafka, database
+    elif not running and (home / "kafka" / "data").exists():
+        yield from _started(home, environment)
+    else:
         missing = "KAFKA_BOOTSTRAP_SERVERS" if not kafka else "DATABASE_URL"
         raise NoAddress(f"{missing} is not set and nothing runs in {home}; start `automl-stream up`, or set it")
-    return kafka, database
+
+
+def _started(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    from automl_stream.local_stack.ports import unused_ports  # noqa: PLC0415
+    from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
+    from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
+
+    with Supervisor(home) as supervisor:
+        typer.echo(f"Starting what was ended in {home}, to read it.", err=True)
+        # MLflow is not read: naming a store keeps its server from being started.
+        unneeded = {"MLFLOW_TRACKING_URI": "sqlite://"}
+        found = start_infrastructure(supervisor, unused_ports(), {**environment, **unneeded})
+        yield found.kafka, found.database_url

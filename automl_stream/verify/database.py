@@ -10,6 +10,7 @@ from psycopg import sql
 
 from automl_stream.verify.errors import DatabaseUnavailable
 from automl_stream.verify.recording import MessageRow, PredictionRow, RefusedRow, Rows
+from schemas.messages import FeatureValue
 
 _PREDICTIONS = """
 select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
@@ -22,7 +23,9 @@ _DUE = """
 select count(*) from {schema}.labels l where emitted_revision is distinct from revision
 and exists (select from {schema}.predictions where entity = l.entity and event_id = l.event_id)
 """
-_json = msgspec.json.decode
+# Numbers as what they are in the messages: jsonb writes 1e300 with all its digits, which would read as an integer.
+_probabilities = msgspec.json.Decoder(list[float]).decode
+_features = msgspec.json.Decoder(list[FeatureValue]).decode
 
 
 class Database:
@@ -81,4 +84,4 @@ class Database:
 def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Probabilities and features are JSON."""
     *before, probabilities, features, scored_at = row
-    return (*before, None if probabilities is None else _json(probabilities), _json(features), scored_at)
+    return (*before, None if probabilities is None else _probabilities(probabilities), _features(features), scored_at)

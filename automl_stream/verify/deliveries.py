@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
 from automl_stream.verify.recording import Record
 from schemas.codec import WATERMARK_HEADER, EventCodec, decode, epoch_ms
 from schemas.messages import FeatureValue, Watermark
@@ -38,7 +36,7 @@ def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record]
         source = f"{topic_id}-{record.partition}-{record.offset}"
         try:
             content: Row | Watermark | str = _content(record, codec, pipeline)
-        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError) as error:
+        except (ValueError, OverflowError) as error:  # msgspec's errors and bad UTF-8 are ValueErrors
             content = str(error)
         found[source] = Delivery(source=source, record=record, content=content)
     return found
@@ -47,12 +45,10 @@ def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record]
 def _content(record: Record, codec: EventCodec, pipeline: Pipeline) -> Row | Watermark | str:
     if not record.value:
         return "the record has no value"
-    if WATERMARK_HEADER in record.headers:
-        mark = decode(record.value, Watermark)
-        epoch_ms(mark.ts)
-        return mark
-    event = codec.decode(record.value)
-    ts = epoch_ms(event.ts)
-    if ts > record.timestamp + pipeline.windows.max_future:
+    content = decode(record.value, Watermark) if WATERMARK_HEADER in record.headers else codec.decode(record.value)
+    ts = epoch_ms(content.ts)
+    if ts > epoch_ms(record.timestamp) + pipeline.windows.max_future:
         return f"its time is {ts - record.timestamp} ms ahead of the record's"
-    return Row(event_id=event.event_id, entity=event.entity, ts=ts, features=codec.values(event.features))
+    if isinstance(content, Watermark):
+        return content
+    return Row(event_id=content.event_id, entity=content.entity, ts=ts, features=codec.values(content.features))

@@ -14,7 +14,10 @@ KEPT_CHAMPIONS = 20  # the trainer may remove the artifacts of earlier ones
 
 
 def check_models(reading: Reading, seen: Seen) -> Iterator[Difference]:
-    """Artifacts of accepted announcements verify; decisions `promoted` and accepted announcements are one to one."""
+    """Artifacts of accepted announcements verify; each has one decision: `promoted`, or `settled` for a new profile.
+
+    A decision `promoted` has one announcement; a settled incident may keep its profile.
+    """
     accepted = reading.models.accepted
     seen.count = len(accepted)
     shelf = Shelf.of(reading.recording.log(MODEL_ARTIFACTS))
@@ -34,17 +37,18 @@ def _artifacts(model: Accepted, shelf: Shelf, *, may_be_gone: bool) -> Iterator[
 
 
 def _decisions(reading: Reading) -> Iterator[Difference]:
-    promoted = {e.message.decision_id: e.message for e in reading.decisions if e.message.verdict == "promoted"}
+    taken = {(e.message.verdict, e.message.decision_id): e.message for e in reading.decisions}
     announced = Counter(model.announcement.decision_id for model in reading.models.accepted)
     for model in reading.models.accepted:
-        decision = promoted.get(model.announcement.decision_id)
+        verdict = "settled" if model.announcement.reason == "profile" else "promoted"
+        decision = taken.get((verdict, model.announcement.decision_id))
         if decision is None:
-            yield _difference(model.epoch, f"a decision {model.announcement.decision_id}, promoted", "none")
+            yield _difference(model.epoch, f"a decision {model.announcement.decision_id}, {verdict}", "none")
         elif decision.version not in (None, model.announcement.version):
             yield _difference(model.epoch, f"version {decision.version} of decision {decision.decision_id}",
                               f"version {model.announcement.version}")
-    for decision_id in promoted:
-        if announced[decision_id] != 1:
+    for verdict, decision_id in taken:
+        if verdict == "promoted" and announced[decision_id] != 1:
             yield Difference(check=MODELS, where=f"decision {decision_id}, promoted",
                              expected="exactly one accepted announcement", found=str(announced[decision_id]))
 

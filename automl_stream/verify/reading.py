@@ -118,7 +118,7 @@ def _decode(recording: Recording, topic: Topic, kind: Any) -> tuple[list[Entry[A
     for record in recording.log(topic).records:
         try:
             found.append(Entry(record=record, message=decode(record.value or b"")))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:  # msgspec's errors and bad UTF-8
             where = f"{topic.name} {record.partition}/{record.offset}"
             bad.append(Difference(check=READABLE, where=where, expected=topic.message, found=str(error)))
     return found, bad

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from automl_stream.local_stack.ports import LOOPBACK, Ports
+from automl_stream.local_stack.ports import Ports, unused_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def free_ports() -> Ports:
-    """Return five ports nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(5)]
-        numbers = [one.getsockname()[1] for one in sockets]
-    return Ports(**dict(zip(Ports.__struct_fields__, numbers, strict=True)))
-
-
 @pytest.fixture
 def ports() -> Ports:
-    """Five ports nobody listens on."""
-    return free_ports()
+    """Ports nobody listens on."""
+    return unused_ports()
 
 
 @pytest.fixture

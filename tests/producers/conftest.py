@@ -1,12 +1,14 @@
 """A small pipeline, files of it, and a broker with fresh topics."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from schemas.pipeline import Pipeline, parse_pipeline
 from schemas.topics import EVENTS, LABELS, Topic, topic_name
@@ -58,14 +60,28 @@ class Broker:
     """Fresh topics of one pipeline, read back to their end."""
 
     def __init__(self, servers: str) -> None:
-        self.kafka = {"bootstrap.servers": servers}
+        self.kafka: dict[str, str] = {"bootstrap.servers": servers}
         self.pipeline = define(f"shop_{uuid.uuid4().hex[:8]}")
-        admin = AdminClient(self.kafka)
+        admin = AdminClient(dict(self.kafka))
         for created in admin.create_topics([NewTopic(self.topic(t), PARTITIONS, 1) for t in (EVENTS, LABELS)]).values():
             created.result()
+        for topic in (EVENTS, LABELS):
+            self._await_leaders(self.topic(topic))
 
     def topic(self, topic: Topic) -> str:
         return topic_name(self.pipeline.name, topic)
+
+    def _await_leaders(self, topic: str) -> None:
+        """A topic is created before its partitions can be asked: ask until they answer."""
+        consumer = Consumer({**self.kafka, "group.id": "test"})
+        waiting, deadline = set(range(PARTITIONS)), time.monotonic() + 60
+        while waiting:
+            try:
+                consumer.get_watermark_offsets(TopicPartition(topic, min(waiting)), timeout=10)
+                waiting.remove(min(waiting))
+            except KafkaException:
+                assert time.monotonic() < deadline, f"{topic} has no leaders after 60 s"
+        consumer.close()
 
     def records(self, topic: Topic) -> list[Message]:
         """Records of all partitions, partition by partition in offset order."""

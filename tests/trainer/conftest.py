@@ -60,7 +60,7 @@ min_rows = 50
 Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_pipeline() -> Callable[..., Pipeline]:
     """A small definition with every type of feature, for a task."""
     def make(task: Task = "binary", name: str = "rows") -> Pipeline:
@@ -131,7 +131,8 @@ def definition() -> Callable[[Pipeline], str]:
 class Driver:
     """Drives a session with answers of its own instead of Kafka and MLflow; fits are kept, they repeat a lot."""
 
-    def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent]) -> None:
+    def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent],
+                 fits: dict[tuple[str, str], FittedExpert] | None = None) -> None:
         self.pipeline = pipeline
         self.log = list(enumerate(first_rows))
         self.decisions: list[TrainingDecision] = []
@@ -139,7 +140,7 @@ class Driver:
         self.profiles: list[RenewProfile] = []
         self.checkpoints: list[TrainerState] = []
         self._epochs: dict[str, int] = {}
-        self._fits: dict[tuple[str, str], FittedExpert] = {}
+        self._fits = {} if fits is None else fits
         history = History(pipeline)
         for offset, event in self.log:
             history.append(offset, event)
@@ -150,6 +151,10 @@ class Driver:
         """A session that stands on `state`; it drives on from there."""
         self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit)
         return self.session
+
+    def answers_like(self, other: "Driver") -> None:
+        """Announcements get the epochs that they got there."""
+        self._epochs = dict(other._epochs)
 
     def rows(self, events: list[LabelledEvent], batch: int = 1_000) -> None:
         """Labelled rows arrive, in batches."""

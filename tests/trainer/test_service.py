@@ -33,6 +33,9 @@ from trainer.errors import AlreadyBootstrapped, BadArtifact, LostSlot, UnusableR
 from trainer.kafka_log import LogReader, LogWriter
 from trainer.settings import RegistrySettings
 
+# MLflow's dependencies deprecate each other; what they say is not ours to mend.
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(280)]
+
 HERE = Path(__file__).parent
 PATIENCE_S = 120
 Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
@@ -104,6 +107,7 @@ class Bench:
             process.kill()
             process.wait()
         self.reader.close()
+        self._log.close()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

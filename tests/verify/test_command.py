@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from automl_stream.verify import loading
-from automl_stream.verify.command import add_command, addresses
+from automl_stream.verify.command import add_command, reachable
 from automl_stream.verify.errors import NoAddress
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import Verdict
@@ -82,6 +82,7 @@ def test_a_pipeline_file_that_is_not_there_is_wrong_use(app: typer.Typer) -> Non
 
 
 def test_the_environment_names_the_addresses(tmp_path: Path) -> None:
-    assert addresses(tmp_path, ADDRESSES) == ("kafka:1", "postgresql://db")
-    with pytest.raises(NoAddress, match="DATABASE_URL"):
-        addresses(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:1"})
+    with reachable(tmp_path, ADDRESSES) as found:
+        assert found == ("kafka:1", "postgresql://db")
+    with pytest.raises(NoAddress, match="DATABASE_URL"), reachable(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:1"}):
+        pass

@@ -1,0 +1,81 @@
+"""A whole demo on a stack of its own, as a user starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from automl_stream.local_stack.ports import Ports, unused_ports
+from automl_stream.verify.errors import VerifyError
+from automl_stream.verify.kafka_log import KafkaLog
+
+ROWS = 4_000
+BLOCK = 500
+
+
+class Demo(Struct, kw_only=True):
+    """One demo run in a process of its own; `report()` once it has ended."""
+
+    home: Path
+    pipeline: Path
+    process: subprocess.Popen[str]
+    kafka: str
+
+    def rows_sent(self) -> int:
+        """Records of `events`; 0 until there is a broker with the topic."""
+        log = KafkaLog(self.kafka, answer_seconds=2)
+        try:
+            return sum(end for _, end in log.bounds("payments.events").values())
+        except VerifyError:
+            return 0
+        finally:
+            log.close()
+
+    def report(self) -> dict[str, Any]:
+        output, _ = self.process.communicate(timeout=280)
+        assert self.process.returncode == 0, output
+        content: dict[str, Any] = json.loads((self.home / "report.json").read_text())
+        return content
+
+
+@pytest.fixture(scope="session")
+def payments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Payments whose world changes half-way, and a pipeline that refreshes often enough for so few rows."""
+    place = tmp_path_factory.mktemp("payments")
+    command(["scenario", "payments", "--rows", str(ROWS), "--seed", "3", "--out", str(place / "payments.csv")], place)
+    text = Path("pipelines/payments.toml").read_text().replace("windows = [2000,", "windows = [1000,")
+    (place / "payments.toml").write_text(text)
+    return place
+
+
+@pytest.fixture
+def start_demo(payments: Path, tmp_path: Path) -> Callable[[str], Demo]:
+    def start(name: str) -> Demo:
+        home = tmp_path / name
+        home.mkdir()
+        ports = unused_ports()
+        arguments = ["demo", "--data", str(payments / "payments.csv"), "--pipeline", str(payments / "payments.toml"),
+                     "--report", str(home / "report.json"), *options(home, ports)]
+        process = subprocess.Popen([sys.executable, "-m", "automl_stream", *arguments], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return Demo(home=home, pipeline=payments / "payments.toml", process=process,
+                    kafka=f"127.0.0.1:{ports.kafka}")
+
+    return start
+
+
+def command(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "automl_stream", *arguments], capture_output=True, text=True,
+                          check=False, timeout=200, env=os.environ | {"AUTOML_STREAM_HOME": str(home)})
+
+
+def options(home: Path, ports: Ports) -> list[str]:
+    return ["--home", str(home), "--kafka-port", str(ports.kafka), "--kafka-controller-port",
+            str(ports.kafka_controller), "--postgres-port", str(ports.postgres), "--mlflow-port", str(ports.mlflow),
+            "--metrics-port", str(ports.metrics)]

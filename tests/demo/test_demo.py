@@ -1,0 +1,55 @@
+"""The whole loop, end to end: nothing lost, the model healed, the same result through crashes."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from automl_stream.local_stack.status import read_status
+from tests.demo.conftest import ROWS, Demo, command
+from tests.wait import wait_for
+
+
+def run_of(report: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on the machine."""
+    figures = {k: report[k] for k in ("rows", "predictions", "dead_letters", "lost", "accuracy_live", "log_loss_live")}
+    return figures | {
+        "alerts": parts(report["alerts"], "alert_id", "window_start", "features", "labelled_offset"),
+        "decisions": parts(report["decisions"], "decision_id", "verdict", "at", "reason"),
+        "versions": parts(report["versions"], "version", "epoch", "digest", "profile"),
+    }
+
+
+def parts(entries: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
+    return [{key: entry[key] for key in keys} for entry in entries]
+
+
+def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(start_demo: Callable[[str], Demo]) -> None:
+    undisturbed = start_demo("undisturbed")
+    calm = undisturbed.report()
+    assert calm["rows"] == ROWS * 4 // 5
+    assert (calm["lost"], calm["raw_repeats"], calm["dead_letters"]) == (0, 0, 0)
+    assert calm["alerts"]
+    assert calm["log_loss_live"] < calm["log_loss_frozen"]
+    assert calm["average_precision_live"] > calm["average_precision_frozen"]
+
+    verified = command(["verify", "--pipeline", str(undisturbed.pipeline), "--json"], undisturbed.home / "demo")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert json.loads(verified.stdout)["lost"] == 0
+
+    disturbed = start_demo("disturbed")
+    for name, rows in (("score", 600), ("trainer", 1_200), ("record", 1_800)):
+        kill_after(disturbed, f"payments-{name}", rows)
+    assert run_of(disturbed.report()) == run_of(calm)
+
+
+def kill_after(demo: Demo, service: str, rows: int) -> None:
+    """SIGKILL a service once so many rows have been sent."""
+
+    def pid() -> int | None:
+        assert demo.process.poll() is None, "the demo ended before its services could be killed"
+        found = {s.name: s.pid for s in read_status(demo.home / "demo").services if s.alive}
+        return found.get(service) if demo.rows_sent() >= rows else None
+
+    os.kill(wait_for(pid, seconds=200), signal.SIGKILL)

@@ -1,0 +1,77 @@
+"""The table of topics is complete: code has no topic that is not in it, and each one has somebody at both ends."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from schemas import messages, topics
+from schemas.json_schema import TYPES
+from schemas.pipeline import Feature, Identity, Pipeline
+from schemas.topics import EVENTS, LABELLED, MODEL_UPDATES, SCORE_STATE, TOPICS, Topic, partition_count, topic_settings
+
+ROOT = Path(topics.__file__).parents[1]
+PACKAGES = ("automl_stream", "drift", "producers", "schemas", "stream_apps", "trainer")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+PARTIES = {"producers": ["producers"], "trainer": ["trainer"],
+           **{name: [f"stream_apps/{name}.py"] for name in ("monitor", "labels", "record")},
+           "score": ["stream_apps/score.py", "stream_apps/partition.py", "stream_apps/model_follower.py"]}
+CONSTANTS = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}
+PIPELINE = Pipeline(pipeline=Identity(name="p", task="binary", partitions=3),
+                    features=(Feature(name="a", type="number"),))
+
+
+def code_of(party: str) -> str:
+    paths = [path for part in PARTIES[party]
+             for path in ([ROOT / part] if part.endswith(".py") else sorted((ROOT / part).rglob("*.py")))]
+    return "\n".join(path.read_text("utf-8") for path in paths)
+
+
+def test_every_constant_of_the_module_is_in_the_table() -> None:
+    assert set(CONSTANTS.values()) == set(TOPICS)
+    assert len({topic.name for topic in TOPICS}) == len(TOPICS)
+
+
+def test_no_code_spells_a_topics_full_name_by_itself() -> None:
+    full = re.compile(rf"\.({'|'.join(re.escape(topic.name) for topic in TOPICS)})")
+    spelled = [(path.name, text) for path in SOURCES for text in texts_of(path) if full.fullmatch(text)]
+    assert spelled == []
+
+
+def texts_of(path: Path) -> list[str]:
+    """Texts in the code, those of consumer groups excepted."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    groups = {id(inner) for node in nodes if isinstance(node, ast.keyword) and node.arg == "group"
+              for inner in ast.walk(node)}
+    return [node.value for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in groups]
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_each_topic_is_named_in_the_code_of_its_producer_and_of_each_consumer(topic: Topic) -> None:
+    constant = next(name for name, value in CONSTANTS.items() if value is topic)
+    assert topic.consumers
+    for party in (topic.producer, *topic.consumers):
+        by_table = party == "record" and f'"{party}" in topic.consumers' in code_of(party)
+        assert by_table or re.search(rf"\b{constant}\b", code_of(party)), f"{party} does not use {constant}"
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_each_topics_message_is_a_type_with_a_schema(topic: Topic) -> None:
+    kinds = {kind.__name__ for kind in TYPES} | {"bytes"}
+    assert set(topic.message.split(" | ")) <= kinds
+
+
+def test_what_the_log_decides_is_never_shortened_and_the_log_of_models_never_compacted() -> None:
+    for topic in (LABELLED, MODEL_UPDATES):
+        assert topic_settings(topic)["retention.ms"] == "-1"
+        assert topic_settings(topic)["cleanup.policy"] == "delete"
+    assert topic_settings(SCORE_STATE)["cleanup.policy"] == "compact"
+    assert "retention.ms" not in topic_settings(SCORE_STATE)
+
+
+def test_a_topic_has_the_pipelines_partitions_unless_one_order_for_everyone_matters() -> None:
+    assert partition_count(PIPELINE, EVENTS) == 3
+    assert partition_count(PIPELINE, LABELLED) == 1
+    assert messages.LabelledEvent.__name__ == LABELLED.message

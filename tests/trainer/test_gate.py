@@ -1,0 +1,80 @@
+"""The gate."""
+
+import pytest
+
+from schemas.messages import Dataset, Recipe
+from trainer.gate import Contender, heir, judge, retention
+
+
+def contender(family: str = "lightgbm", last: int = 10, **sums: float) -> Contender:
+    dataset = Dataset(first=0, last=last, rows=last + 1, digest="")
+    recipe = Recipe(family=family, window="all", dataset=dataset, seed=0)
+    made = Contender(decision_id=f"d{last}", recipe=recipe)
+    for name, value in sums.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_the_record_forgets_half_after_half_life_rows() -> None:
+    one = contender()
+    for _ in range(200):
+        one.record(1.0, 1.0, retention(200))
+    for _ in range(200):
+        one.record(0.0, 1.0, retention(200))
+    assert one.discounted == pytest.approx(1 / 3)
+    assert one.rows == 400
+
+
+def test_a_lower_discounted_loss_is_let_through_after_min_rows() -> None:
+    champion = contender(loss=5.0, weight=10.0)
+    better = contender(family="logistic", rows=100, loss=4.0, weight=10.0)
+    won = judge(champion, [better], 100)
+    assert won is not None
+    assert (won[0], won[1].rule) == (better, "lower-loss")
+    assert judge(champion, [better], 101) is None
+
+
+def test_of_several_the_lowest_discounted_loss_wins() -> None:
+    champion = contender(loss=5.0, weight=10.0)
+    candidates = [contender(family=f"f{k}", rows=100, loss=loss, weight=10.0) for k, loss in enumerate((4.0, 3.0, 4.5))]
+    won = judge(champion, candidates, 100)
+    assert won is not None
+    assert won[0] is candidates[1]
+
+
+def test_a_newer_fit_of_the_champions_kind_succeeds_when_it_is_not_worse_on_the_shared_rows() -> None:
+    champion = contender(loss=5.0, weight=10.0)
+    heirs = contender(last=20, rows=100, loss=5.0, weight=10.0, shared_rows=100, shared_loss=30.0, champion_loss=30.0)
+    won = judge(champion, [heirs], 100)
+    assert won is not None
+    assert won[1].rule == "succession"
+    heirs.shared_loss = 30.1
+    assert judge(champion, [heirs], 100) is None
+
+
+def test_succession_needs_rows_shared_with_the_present_champion() -> None:
+    champion = contender(loss=5.0, weight=10.0)
+    heirs = contender(last=20, rows=100, loss=5.0, weight=10.0, shared_rows=100, shared_loss=30.0, champion_loss=30.0)
+    heirs.face_new_champion()
+    assert judge(champion, [heirs], 100) is None
+
+
+def test_succession_is_not_open_to_another_kind_or_an_older_fit() -> None:
+    champion = contender(last=30, loss=5.0, weight=10.0)
+    for other in (contender(family="logistic", last=40), contender(last=20)):
+        other.rows, other.loss, other.weight, other.shared_rows = 100, 5.0, 10.0, 100
+        assert judge(champion, [other], 100) is None
+
+
+def test_a_fresh_expert_inherits_the_record_of_its_kind_and_else_the_champions() -> None:
+    champion = contender(loss=5.0, weight=10.0)
+    older, newer = (contender(family="logistic", last=last, loss=float(last), weight=20.0) for last in (11, 12))
+    ancestors = [champion, older, newer]
+    of_a_kind = heir("d", contender(family="logistic").recipe, ancestors)
+    assert (of_a_kind.loss, of_a_kind.weight, of_a_kind.rows) == (12.0, 20.0, 0)
+    assert heir("d", contender(family="ridge").recipe, ancestors).loss == 5.0
+
+
+def test_a_record_survives_its_message_form() -> None:
+    one = contender(rows=3, loss=0.1 + 0.2, weight=1.5, shared_rows=2, shared_loss=0.25, champion_loss=0.5)
+    assert Contender.thaw(one.freeze()) == one

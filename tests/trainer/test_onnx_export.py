@@ -1,0 +1,112 @@
+"""Experts and their ONNX files."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+import pytest
+from msgspec.structs import replace
+
+from schemas.messages import LabelledEvent
+from schemas.model_file import METADATA_KEY, ModelMetadata
+from schemas.pipeline import Pipeline
+from trainer.candidates import MAX_LOSS, UNSEEN, fit
+from trainer.errors import ParityError, UnusableRows
+from trainer.history import History, Rows, TrainingRows
+from trainer.onnx_export import check_parity, export, run
+
+Make = Callable[..., Pipeline]
+Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
+TASKS = ["binary", "multiclass", "regression"]
+FAMILIES = ["lightgbm", "logistic"]
+
+# The converters' own libraries warn about each other.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def data_of(pipeline: Pipeline, events: list[LabelledEvent], first: int = 0) -> TrainingRows:
+    history = History(pipeline)
+    for offset, event in enumerate(events):
+        history.append(offset, event)
+    return history.dataset(first, len(events) - 1)
+
+
+def strange_rows(pipeline: Pipeline, events: list[LabelledEvent]) -> Rows:
+    """Rows with nothing, unknown categories, infinities and huge numbers."""
+    odd = [[0.0, None, None, None], [1e300, float("inf"), "never seen", True], [float("-inf"), -1e30, "", False]]
+    strange = [replace(event, features=features) for event, features in zip(events, odd, strict=False)]
+    return History(pipeline).rows_of([*strange, *events[3:]])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_file_answers_like_the_model_and_is_the_same_each_time(
+        make_pipeline: Make, stream: Stream, task: str, family: str) -> None:
+    pipeline = make_pipeline(task)
+    events = stream(pipeline, 0, 400)
+    data = data_of(pipeline, events)
+    expert = fit(pipeline, family, data)
+    file = export(expert)
+    assert file == export(fit(pipeline, family, data))
+    assert check_parity(file, expert, data.rows, 1e-5) < 1e-5
+    assert check_parity(file, expert, strange_rows(pipeline, events), 1e-5) < 1e-5
+
+
+def test_the_file_says_what_it_is(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline("multiclass")
+    expert = fit(pipeline, "lightgbm", data_of(pipeline, stream(pipeline, 0, 200)))
+    session = onnxruntime.InferenceSession(export(expert))
+    metadata = ModelMetadata.from_json(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    assert metadata.classes == ("a", "b", "c")
+    assert metadata.categories == {"colour": ("b", "g", "r")}
+    assert [(o.name, o.shape) for o in session.get_outputs()] == [("label", [None]), ("probabilities", [None, 3])]
+    label, probabilities = session.run(None, {"x": np.zeros((2, 4), dtype=np.float32)})
+    assert label.tolist() == probabilities.argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_class_that_the_window_lacks_keeps_its_column(make_pipeline: Make, stream: Stream, family: str) -> None:
+    pipeline = make_pipeline("multiclass")
+    events = [replace(e, label="zebra") for e in stream(pipeline, 0, 5)] + stream(pipeline, 5, 300)
+    expert = fit(pipeline, family, data_of(pipeline, events, first=5))
+    assert expert.metadata.classes == ("a", "b", "c", "zebra")
+    rows = History(pipeline).rows_of(events)
+    answers = run(export(expert), expert.matrix(rows))
+    assert answers[:, 3] == pytest.approx(UNSEEN)
+    assert answers.sum(axis=1) == pytest.approx(1.0)
+    assert answers == pytest.approx(expert.predict(rows), abs=1e-5)
+    assert expert.losses(rows, 1.0)[:5] == [MAX_LOSS] * 5
+
+
+def test_losses_do_not_depend_on_how_many_rows_are_asked_at_once(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    events = stream(pipeline, 0, 300)
+    rows = History(pipeline).rows_of(events)
+    for family in FAMILIES:
+        expert = fit(pipeline, family, data_of(pipeline, events))
+        assert expert.losses(rows, 1.0) == [expert.losses(rows.part(i, i + 1), 1.0)[0] for i in range(len(rows))]
+
+
+def test_regression_losses_are_absolute_errors_over_the_scale(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline("regression")
+    events = stream(pipeline, 0, 100)
+    rows = History(pipeline).rows_of(events)
+    expert = fit(pipeline, "logistic", data_of(pipeline, events))
+    errors = np.abs(expert.predict(rows) - np.array(rows.labels, dtype=np.float64))
+    assert expert.losses(rows, 2.0) == pytest.approx(np.minimum(errors / 2.0, MAX_LOSS), abs=1e-6)
+
+
+def test_rows_of_one_class_cannot_train(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    events = [replace(e, label="yes") for e in stream(pipeline, 0, 100)]
+    with pytest.raises(UnusableRows, match="two classes"):
+        fit(pipeline, "lightgbm", data_of(pipeline, events))
+
+
+def test_another_models_file_fails_parity(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    data = data_of(pipeline, stream(pipeline, 0, 200))
+    experts = [fit(pipeline, family, data) for family in FAMILIES]
+    rows = History(pipeline).rows_of(stream(pipeline, 0, 200))
+    with pytest.raises(ParityError, match=r"gate\.parity allows 1e-05"):
+        check_parity(export(experts[0]), experts[1], rows, 1e-5)
