@@ -1,9 +1,14 @@
 """The pipeline's topics in Kafka, created from the one table."""
 
 import time
+from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # the documented name
+    OffsetSpec,  # pyright: ignore[reportPrivateImportUsage]
+)
 
 from schemas.pipeline import Pipeline
 from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
@@ -47,8 +52,10 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
 
 def _await_leaders(admin: AdminClient, pipeline: Pipeline) -> None:
     """A topic is created before its partitions have leaders; clients that come earlier are refused."""
-    requests = {TopicPartition(topic_name(pipeline.name, topic), p): OffsetSpec.latest()
-                for topic in TOPICS for p in range(partition_count(pipeline, topic))}
+    requests: dict[TopicPartition, OffsetSpec] = {
+        TopicPartition(topic_name(pipeline.name, topic), p): cast("OffsetSpec", OffsetSpec.latest())
+        for topic in TOPICS for p in range(partition_count(pipeline, topic))
+    }
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:

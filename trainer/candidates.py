@@ -16,6 +16,7 @@ from schemas.pipeline import Pipeline
 from trainer.errors import UnusableRows
 from trainer.families import categorical_columns, estimator
 from trainer.history import Rows, TrainingRows
+from trainer.thresholds import round_thresholds
 
 UNSEEN = 1e-3  # probability of each class that the log has shown but the fitted rows have not
 MAX_CATEGORIES = 100
@@ -84,6 +85,8 @@ def fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")  # convergence is judged by the loss on fresh rows
         expert.model.fit(expert.matrix(data.rows), labels, **options)
+    if family == "lightgbm":
+        round_thresholds(expert.model)
     return expert
 
 

@@ -8,6 +8,7 @@ TrainerError
 ├── MissingLibrary        LightGBM's system library is not installed; not retriable
 ├── MissingSetting        the environment lacks a setting; not retriable
 ├── RegistryUnavailable   MLflow does not answer; retriable
+├── LostLeadership        another trainer leads; end the process and queue up again
 ├── LostSlot              another trainer announced first; end the process and fold the log again
 └── KafkaUnavailable      Kafka does not answer or confirm; end the process and start again
 """
@@ -43,6 +44,10 @@ class MissingSetting(TrainerError):
 
 class RegistryUnavailable(TrainerError):
     """MLflow does not answer; retriable."""
+
+
+class LostLeadership(TrainerError):
+    """Another trainer holds the partition that decides who trains."""
 
 
 class LostSlot(TrainerError):

@@ -1,10 +1,9 @@
 """Model families, one thread and fixed seeds: the same rows give the same model bit for bit.
 
-`logistic` is the linear family: logistic regression for classes, ridge regression for values. Both libraries take seconds to
-import, so they are imported where a model is made.
+`logistic` is the linear family: logistic regression for classes, ridge regression for values. Both libraries take
+seconds to import, so they are imported where a model is made.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from schemas.model_file import ModelMetadata
@@ -60,7 +59,7 @@ def _columns(metadata: ModelMetadata) -> Any:
 
     numeric = [j for j, feature in enumerate(metadata.features) if feature.type == "number"]
     discrete = [j for j, feature in enumerate(metadata.features) if feature.type != "number"]
-    known: Sequence[list[float]] = [[float(code) for code in sorted(table.values())] or [0.0]
+    known: Any = [[float(code) for code in sorted(table.values())] or [0.0]
                                     for table in metadata.codes()]
     parts: list[tuple[str, Any, list[int]]] = []
     if numeric:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.codec import FeatureMatrix, canonical_label
 from schemas.messages import Dataset, LabelledEvent, LabelValue
-from schemas.pipeline import Pipeline
+from schemas.pipeline import Pipeline, Task
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -65,7 +65,7 @@ class History:
     def __init__(self, pipeline: Pipeline) -> None:
         self._matrix = FeatureMatrix(pipeline.features)
         self._max_rows = pipeline.retraining.max_rows
-        self._task = pipeline.task
+        self._task: Task = pipeline.task
         self._entries: list[_Entry] = []
         self._start = 0  # index of the oldest that is kept
         self._base = 0  # position of index 0; positions grow for ever

@@ -2,21 +2,17 @@
 
 
 import structlog
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, LABELLED, topic_name
-from trainer.errors import KafkaUnavailable
+from trainer.errors import LostLeadership
 from trainer.kafka_log import Kafka
 
 log = structlog.get_logger()
 
 # Fits and a registry that is down may keep us from polling; a dead process is seen by its missing heartbeats.
 _MAX_POLL_MS = 3_600_000
-
-
-class LostLeadership(KafkaUnavailable):
-    """Another trainer holds the partition now; end the process and queue up again."""
 
 
 class Leadership:
@@ -58,8 +54,11 @@ class Leadership:
 
     def commit(self, covered: int, covered_alerts: int) -> None:
         """Commit what trainer-state covers: for lag and lockstep; a restart goes by trainer-state itself."""
-        self._consumer.commit(offsets=[TopicPartition(self._labelled, 0, covered),
-                                       TopicPartition(self._alerts, 0, covered_alerts)], asynchronous=False)
+        offsets = [TopicPartition(self._labelled, 0, covered), TopicPartition(self._alerts, 0, covered_alerts)]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:  # while another trainer joins, say; the next commit covers this one
+            log.warning("offsets are not committed; trainer-state holds them", reason=error.args[0].str())
 
     def close(self) -> None:
         """Leave the group."""

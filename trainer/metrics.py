@@ -55,7 +55,7 @@ def serve_metrics(port: int, health: Callable[[], dict[str, object]]) -> Threadi
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Scrapes are not worth a log line."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)

@@ -62,7 +62,8 @@ def run(data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"x": matrix})
-    return np.asarray(outputs[-1] if len(outputs) > 1 else outputs[0].ravel(), dtype=np.float64)
+    answers = np.asarray(outputs[-1], dtype=np.float64)
+    return answers if len(outputs) > 1 else answers.ravel()
 
 
 def _other_labels(answers: NDArray[np.float64], expected: NDArray[np.float64], tolerance: float) -> bool:

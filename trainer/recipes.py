@@ -1,6 +1,7 @@
 """Which candidates a round of training fits: every family on every window."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.messages import Incident, Recipe
 from schemas.pipeline import Pipeline
@@ -19,7 +20,10 @@ def plans(pipeline: Pipeline, history: History, last: int, incident: Incident | 
     """Candidates of a round that ends with offset `last`; a window that is longer than the history is left out."""
     retraining = pipeline.retraining
     found: list[Plan] = []
-    for window in (*retraining.windows, *(("onset",) if incident is not None else ())):
+    windows: list[int | Literal["all", "onset"]] = [*retraining.windows]
+    if incident is not None:
+        windows.append("onset")
+    for window in windows:
         if isinstance(window, int):
             first = history.first_of_newest(window, last)
         elif window == "onset" and incident is not None:

@@ -179,14 +179,15 @@ class Session:
             dataset=dataset, at=at + 1, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned])
         yield decision
         fitted, problems = self._fit_candidates(decision_id, planned)
+        trained = TrainingRound(decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
+                                multiple=due.multiple)
         if not fitted:
             yield replace(decision, verdict="failed", reason="; ".join(problems) or "no window has enough rows")
+            yield from self._settle_if_done(trained, at, promoted=False)
             return
         for contender, expert in fitted:
             self._pool.add(contender, expert)
-        self._change(rounds=[*self._state.rounds, TrainingRound(
-            decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
-            multiple=due.multiple)])
+        self._change(rounds=[*self._state.rounds, trained])
         self._prune()
 
     def _fit_candidates(self, decision_id: str,

@@ -143,7 +143,7 @@ def bootstrap(
 
     create_topics(definition, servers)
     source = islice(file_rows(table, definition), wanted)
-    labelled = labelled_rows(track(source, "reading", wanted, console=console, disable=not console.is_terminal),
+    labelled = labelled_rows(iter(track(source, "reading", wanted, console=console, disable=not console.is_terminal)),
                              definition, file_digest(file), left_out)
     summary = train_first(definition, labelled, Connections(kafka={"bootstrap.servers": servers}, registry=registry),
                           _now_ms, console.print)

@@ -109,11 +109,12 @@ class LockstepBarrier:
             if record.error() or value is None:
                 continue
             if record.topic() == self._topic(SCORE_STATE):
-                self._seen.score[record.partition()] = decode(value, ScoreState)
+                state = decode(value, ScoreState)
+                self._seen.score[state.partition] = state
             elif record.topic() == self._topic(TRAINER_STATE):
                 self._seen.trainer = decode(value, TrainerState)
             else:
-                self._seen.models.offer(record.offset(), decode(value, ModelAnnouncement))
+                self._seen.models.offer(record.offset() or 0, decode(value, ModelAnnouncement))
 
     def _trained(self, labelled: int, alerts: int) -> bool:
         state = self._seen.trainer

@@ -15,6 +15,7 @@ from schemas.messages import DriftAlert, LabelledEvent, Model, TrainerState, Tra
 from schemas.pipeline import Pipeline, Task, parse_pipeline
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint, Promote, RenewProfile
+from trainer.errors import UnusableRows
 from trainer.first_model import choose, first_state
 from trainer.history import History, TrainingRows
 from trainer.registry import Registration, Registry
@@ -139,6 +140,7 @@ class Driver:
         self.promotions: list[Promote] = []
         self.profiles: list[RenewProfile] = []
         self.checkpoints: list[TrainerState] = []
+        self.fail_fits = False
         self._epochs: dict[str, int] = {}
         self._fits = {} if fits is None else fits
         history = History(pipeline)
@@ -189,11 +191,16 @@ class Driver:
             elif isinstance(effect, Checkpoint):
                 self.checkpoints.append(effect.state)
             else:
-                (self.promotions if isinstance(effect, Promote) else self.profiles).append(effect)
+                if isinstance(effect, Promote):
+                    self.promotions.append(effect)
+                else:
+                    self.profiles.append(effect)
                 epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
                 answer = Announced(epoch=epoch, version=str(epoch), run="run")
 
     def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+        if self.fail_fits:
+            raise UnusableRows("the test wants it so")
         key = (family, data.dataset.digest)
         if key not in self._fits:
             self._fits[key] = fit(pipeline, family, data)

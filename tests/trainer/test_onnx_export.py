@@ -60,7 +60,7 @@ def test_the_file_says_what_it_is(make_pipeline: Make, stream: Stream) -> None:
     assert metadata.classes == ("a", "b", "c")
     assert metadata.categories == {"colour": ("b", "g", "r")}
     assert [(o.name, o.shape) for o in session.get_outputs()] == [("label", [None]), ("probabilities", [None, 3])]
-    label, probabilities = session.run(None, {"x": np.zeros((2, 4), dtype=np.float32)})
+    label, probabilities = (np.asarray(o) for o in session.run(None, {"x": np.zeros((2, 4), dtype=np.float32)}))
     assert label.tolist() == probabilities.argmax(axis=1).tolist()
 
 

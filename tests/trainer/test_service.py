@@ -188,6 +188,7 @@ def test_an_alert_opens_an_incident_that_settles_with_a_new_profile(bench: Bench
     assert renewed[0].profile_epoch == renewed[0].epoch
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_any_step_each_decision_announces_once_and_all_are_those_of_an_undisturbed_run(
         bench: Bench, stream: Stream, make_driver: Callable[..., Any]) -> None:
     bench.bootstrap(stream(bench.pipeline, 0, 300))

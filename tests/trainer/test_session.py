@@ -147,3 +147,12 @@ def test_a_log_with_other_rows_than_the_state_knows_is_refused(begin: Run) -> No
     driver.log = driver.log[:100]
     with pytest.raises(TrainerError, match="ends before offset 299"):
         driver.resume(state)
+
+
+def test_an_incident_whose_last_round_cannot_be_fitted_is_given_up(begin: Run, stream: Stream) -> None:
+    driver = begin(refresh_labels=0, min_new_labels=10)
+    driver.alert(FIRST)
+    driver.fail_fits = True
+    driver.rows(stream(driver.pipeline, FIRST, FIRST + 80))
+    assert [verdict for _, verdict, _ in driver.verdicts()] == ["deferred", *["trained", "failed"] * 4, "settled"]
+    assert driver.decisions[-1].reason.startswith("given up")

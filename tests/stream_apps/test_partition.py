@@ -1,0 +1,186 @@
+"""Outputs delivered, then final windows, then the checkpoint, then `complete`: in this order, or not at all."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.codec import decode
+from schemas.messages import OpenWindow, PartitionWatermark, ScoreState, WindowCounts
+from schemas.model_log import NO_EPOCH
+from schemas.topics import Topic
+from stream_apps.delivery import DeliveryError
+from stream_apps.partition import ScoredPartition
+from stream_apps.windows import CellLayout, CountedRows, WindowSettings
+
+SETTINGS = WindowSettings(size=10, lateness=0)
+LAYOUT = CellLayout(profile="p", profile_epoch=0, size=2)
+read_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
+
+
+class Broker:
+    """Writes down what happens, and fails where it is told to."""
+
+    def __init__(self, failing: str | None = None) -> None:
+        self.log: list[str] = []
+        self.states: list[ScoreState] = []
+        self.counts: list[WindowCounts | PartitionWatermark] = []
+        self.failing = failing
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, topic: Topic, partition: int, records: Sequence[tuple[bytes | None, bytes]]) -> None:
+        await self.gate.wait()
+        if topic.name == self.failing:
+            raise DeliveryError(topic.name)
+        self.log.append(topic.name)
+        for _, value in records:
+            if topic.name == "score-state":
+                assert partition == 3
+                self.states.append(decode(value, ScoreState))
+            else:
+                self.counts.append(read_counts(value))
+
+    async def outputs(self, name: str, *, fail: bool = False) -> None:
+        await self.gate.wait()
+        if fail:
+            raise DeliveryError(name)
+        self.log.append(name)
+
+    def complete(self, message: Any) -> None:
+        self.log.append(f"complete {message}")
+
+
+def fresh(broker: Broker, state: ScoreState | None = None) -> ScoredPartition:
+    return ScoredPartition.restore(3, state, SETTINGS, broker.send, broker.complete)
+
+
+def add(partition: ScoredPartition, broker: Broker, ts: int, *, fail: bool = False) -> None:
+    offset = partition.covered
+    rows = CountedRows(offsets=np.array([offset]), ts=np.array([ts]), record_ts=np.array([ts]),
+                       is_row=np.array([True]), ends=np.array([False]), cells=np.zeros((1, 1), dtype=np.int32))
+    final = partition.windows.add(rows, LAYOUT)
+    delivery = asyncio.ensure_future(broker.outputs(f"outputs {offset}", fail=fail))
+    partition.add(offset, offset + 1, final, delivery)
+
+
+def test_the_order_is_outputs_windows_checkpoint_complete() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        for ts in (1, 5, 21):
+            add(partition, broker, ts)
+        assert partition.waiting == 3
+        await partition.checkpoint()
+        assert broker.log == ["outputs 0", "outputs 1", "outputs 2", "window-counts", "score-state", "complete 0",
+                              "complete 1", "complete 2"]
+        counts, mark = broker.counts
+        assert isinstance(counts, WindowCounts)
+        assert (counts.window.start, counts.window.rows, counts.covered) == (0, 2, 3)
+        assert mark == PartitionWatermark(partition=3, covered=3, watermark=21, idle=False)
+        assert (broker.states[0].covered, broker.states[0].watermark) == (3, 21)
+        assert partition.waiting == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("failing", ["outputs", "window-counts", "score-state"])
+def test_nothing_is_completed_when_a_delivery_fails(failing: str) -> None:
+    async def scenario() -> None:
+        broker = Broker(failing)
+        partition = fresh(broker)
+        add(partition, broker, 1)
+        add(partition, broker, 2, fail=failing == "outputs")
+        with pytest.raises(DeliveryError):
+            await partition.checkpoint(epoch=9)
+        assert not [line for line in broker.log if line.startswith("complete")]
+        assert broker.states == []
+        assert partition.epoch == NO_EPOCH
+
+    asyncio.run(scenario())
+
+
+def test_a_swap_takes_effect_only_with_its_delivered_checkpoint() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        broker.gate.clear()
+        swap = asyncio.ensure_future(partition.checkpoint(epoch=9))
+        await asyncio.sleep(0)
+        assert partition.epoch == NO_EPOCH
+        broker.gate.set()
+        await swap
+        assert (partition.epoch, broker.states[0].epoch) == (9, 9)
+
+    asyncio.run(scenario())
+
+
+def test_a_chunk_that_comes_while_a_checkpoint_is_under_way_is_not_covered_by_it() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        add(partition, broker, 1)
+        broker.gate.clear()
+        first = asyncio.ensure_future(partition.checkpoint())
+        await asyncio.sleep(0)
+        add(partition, broker, 2)
+        second = asyncio.ensure_future(partition.checkpoint())
+        broker.gate.set()
+        await asyncio.gather(first, second)
+        assert [(s.covered, s.windows[0].rows) for s in broker.states] == [(1, 1), (2, 2)]
+        assert broker.log.index("complete 0") < broker.log.index("complete 1")
+
+    asyncio.run(scenario())
+
+
+def test_where_the_partition_stands_is_said_when_it_is_new_only() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        for ts in (1, 2, 9, 10):
+            add(partition, broker, ts)
+            await partition.checkpoint()
+        marks = [m.watermark for m in broker.counts if isinstance(m, PartitionWatermark)]
+        assert marks == [1, 10]
+        partition.idle = True
+        await partition.checkpoint()
+        await partition.checkpoint()
+        add(partition, broker, 11)
+        await partition.checkpoint()
+        assert [m.idle for m in broker.counts if isinstance(m, PartitionWatermark)] == [False, False, True, False]
+
+    asyncio.run(scenario())
+
+
+def test_a_restored_partition_goes_on_as_if_nothing_had_happened() -> None:
+    async def scenario() -> None:
+        one, other = Broker(), Broker()
+        straight, broken = fresh(one), fresh(other)
+        for k, ts in enumerate((1, 5, 12, 8, 31)):
+            for partition, broker in ((straight, one), (broken, other)):
+                add(partition, broker, ts)
+                await partition.checkpoint(epoch=k)
+            broken = fresh(other, other.states[-1])
+        assert one.states == other.states
+        assert {str(c) for c in one.counts} <= {str(c) for c in other.counts}
+        windows = [[c for c in b.counts if isinstance(c, WindowCounts)] for b in (one, other)]
+        assert windows[0] == windows[1]
+
+    asyncio.run(scenario())
+
+
+def test_a_checkpoint_holds_all_that_is_open() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        for ts in (1, 25, 2, 19):
+            add(partition, broker, ts)
+        await partition.checkpoint()
+        window = OpenWindow(start=20, profile="p", profile_epoch=0, rows=1, counts=[1, 0])
+        assert broker.states == [ScoreState(partition=3, covered=4, epoch=NO_EPOCH, watermark=25, windows=[window],
+                                            late_rows=2, paused=False)]
+
+    asyncio.run(scenario())

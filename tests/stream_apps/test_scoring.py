@@ -1,0 +1,150 @@
+"""Every record ends as exactly one of prediction, dead letter, and watermark; nothing in it can raise."""
+
+from typing import Any, get_args
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.codec import WATERMARK_HEADER, decode, encode
+from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
+from stream_apps.scoring import ScoredChunk, Scorer
+
+from tests.stream_apps.tiny import MAX_FUTURE, FakeRecord, event_bytes, tiny_model, tiny_pipeline
+
+WALL = 1_700_000_000_000
+SCORER = Scorer(tiny_pipeline(), "T")
+MODEL = tiny_model()
+GOOD = event_bytes("e", WALL)
+
+
+def run(*values: bytes | None, timestamp: int = WALL, **also: Any) -> ScoredChunk:
+    records = [FakeRecord(offset=10 + k, timestamp=timestamp, value=value, key=b"k", **also)
+               for k, value in enumerate(values)]
+    return SCORER.run(records, 1, MODEL, WALL + 5)
+
+
+def letter(*values: bytes | None, **also: Any) -> DeadLetter:
+    chunk = run(*values, **also)
+    assert (chunk.predictions, len(chunk.dead_letters), len(chunk.rows.offsets)) == ([], 1, 0)
+    key, value = chunk.dead_letters[0]
+    found = decode(value, DeadLetter)
+    assert key == found.source.encode() == b"T-1-10"
+    return found
+
+
+def test_an_event_becomes_a_prediction_that_names_its_source_model_and_what_was_scored() -> None:
+    chunk = run(event_bytes("e", WALL - 7, a=1, c="unseen"))
+    assert chunk.dead_letters == []
+    key, value = chunk.predictions[0]
+    found = decode(value, Prediction)
+    assert key == b"k"
+    assert (found.event_id, found.entity, found.ts, found.source) == ("e", "e", WALL - 7, "T-1-10")
+    assert (found.source_day, found.model, found.scored_at) == ("2023-11-14", MODEL.model, WALL + 5)
+    assert (found.features, found.prediction) == ([1.0, None, "unseen"], "yes")
+    assert found.score == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-6)
+    assert found.probabilities == pytest.approx([1 - found.score, found.score])
+
+
+def test_a_multiclass_score_is_that_of_the_winner_and_a_regression_score_is_the_value() -> None:
+    many = Scorer(tiny_pipeline("multiclass"), "T").run(
+        [FakeRecord(offset=0, timestamp=WALL, value=event_bytes("e", WALL, a=-4))], 0, tiny_model("multiclass"), WALL)
+    found = decode(many.predictions[0][1], Prediction)
+    assert (found.prediction, found.score) == ("one", max(found.probabilities or []))
+    value = Scorer(tiny_pipeline("regression"), "T").run(
+        [FakeRecord(offset=0, timestamp=WALL, value=event_bytes("e", WALL, a=-4))], 0, tiny_model("regression"), WALL)
+    found = decode(value.predictions[0][1], Prediction)
+    assert (found.prediction, found.score, found.probabilities) == (-4.0, -4.0, None)
+
+
+@pytest.mark.parametrize(("value", "reason"), [
+    (None, "empty"), (b"", "empty"), (b"{", "malformed"), (b"\xff", "malformed"), (b'{"x":' + b"[" * 9_999, "malformed"),
+    (b'{"event_id":"\xff"}', "malformed"), (b"[]", "invalid"), (event_bytes("e", WALL, a="1"), "invalid"),
+    (event_bytes("e", WALL, a=None), "invalid"), (event_bytes("e", "soon"), "invalid"),
+    (event_bytes("e", 10**18), "timestamp"), (event_bytes("e", -(10**18)), "timestamp"),
+    (event_bytes("e", "0001-01-01T00:00:00+14:00"), "timestamp"), (event_bytes("e", WALL + MAX_FUTURE + 1), "future"),
+    (event_bytes("e", 253_402_300_799_999), "future"),
+])
+def test_a_record_that_cannot_be_scored_is_a_dead_letter_with_reason_and_raw_bytes(
+        value: bytes | None, reason: str) -> None:
+    found = letter(value)
+    assert (found.reason, found.raw, found.raw_key, found.record_ts) == (reason, value, b"k", WALL)
+    assert found.detail
+    assert len(found.detail) <= 500
+
+
+def test_an_event_may_be_as_far_ahead_of_its_record_as_declared() -> None:
+    assert len(run(event_bytes("e", WALL + MAX_FUTURE)).predictions) == 1
+
+
+@pytest.mark.parametrize("timestamp", [-(2**63), 2**63 - 1, 10**15])
+def test_a_record_whose_own_timestamp_is_no_time_is_a_dead_letter(timestamp: int) -> None:
+    assert letter(event_bytes("e", 0), timestamp=timestamp).reason == "timestamp"
+
+
+def test_a_record_without_a_timestamp_can_be_scored() -> None:
+    assert len(run(event_bytes("e", 0), timestamp=-1).predictions) == 1
+
+
+def test_a_watermark_is_counted_and_neither_scored_nor_dead() -> None:
+    chunk = run(encode(Watermark(ts=5)), encode(Watermark(ts=6, ends=True)), headers=[WATERMARK_HEADER])
+    assert (chunk.predictions, chunk.dead_letters) == ([], [])
+    assert chunk.rows.ts.tolist() == [5, 6]
+    assert chunk.rows.ends.tolist() == [False, True]
+    assert not chunk.rows.is_row.any()
+    assert chunk.rows.cells.shape == (0, 3)
+
+
+@pytest.mark.parametrize(("value", "reason"), [
+    (b"{}", "invalid"), (b"", "empty"), (GOOD[:-1], "malformed"), (encode(Watermark(ts=10**18)), "timestamp"),
+    (encode(Watermark(ts=WALL + MAX_FUTURE + 1, ends=True)), "future")])
+def test_a_bad_watermark_is_a_dead_letter(value: bytes, reason: str) -> None:
+    assert letter(value, headers=[WATERMARK_HEADER]).reason == reason
+
+
+def test_a_row_that_the_model_cannot_answer_costs_only_itself() -> None:
+    model = tiny_model(fills=False)
+    values = [event_bytes("a", WALL, b=1), event_bytes("b", WALL, b=None), b"{", event_bytes("c", WALL, b=2)]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=value) for k, value in enumerate(values)]
+    chunk = SCORER.run(records, 0, model, WALL)
+    assert [decode(value, Prediction).event_id for _, value in chunk.predictions] == ["a", "c"]
+    letters = [decode(value, DeadLetter) for _, value in chunk.dead_letters]
+    assert {(x.source, x.reason) for x in letters} == {("T-0-1", "poison"), ("T-0-2", "malformed")}
+    assert chunk.rows.offsets.tolist() == [0, 3]
+    assert len(chunk.rows.cells) == 2
+
+
+def test_the_cells_are_those_of_the_events_own_numbers() -> None:
+    rows = run(event_bytes("a", WALL, a=1e300), event_bytes("b", WALL, a=0.1, b=3.0, c="y")).rows
+    numbers = np.array([[1e300, np.nan], [0.1, 3.0]])
+    assert rows.cells.tolist() == MODEL.counter.indices(numbers, [("x", "y")]).tolist()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=6)
+almost = st.builds(event_bytes, st.text(), json_values | st.just(WALL), json_values | st.just(1), json_values,
+                   json_values | st.just("x"))
+records = st.lists(st.builds(
+    FakeRecord, offset=st.just(0), value=st.none() | st.binary() | almost | json_values.map(msgspec.json.encode),
+    timestamp=st.sampled_from([WALL, 0, -1]) | st.integers(-(2**63), 2**63 - 1), key=st.none() | st.binary(),
+    headers=st.lists(st.just(WATERMARK_HEADER) | st.tuples(st.text(), st.binary()), max_size=2)), max_size=6)
+
+
+@settings(max_examples=200)
+@given(records)
+def test_whatever_the_bytes_every_record_has_exactly_one_end(fuzzed: list[FakeRecord]) -> None:
+    for offset, record in enumerate(fuzzed):
+        record.offset = offset
+    chunk = SCORER.run(fuzzed, 0, MODEL, WALL)
+    letters = [decode(value, DeadLetter) for _, value in chunk.dead_letters]
+    predicted = [decode(value, Prediction).source for _, value in chunk.predictions]
+    marks = [f"T-0-{o}" for o, is_row in zip(chunk.rows.offsets, chunk.rows.is_row, strict=True) if not is_row]
+    ends = predicted + marks + [x.source for x in letters]
+    assert sorted(ends) == sorted(f"T-0-{offset}" for offset in range(len(fuzzed)))
+    for dead in letters:
+        assert dead.reason in get_args(DeadLetterReason)
+        assert dead.raw == fuzzed[dead.last_offset].value
+    assert len(chunk.rows.cells) == len(predicted)
