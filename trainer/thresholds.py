@@ -13,8 +13,8 @@ def round_thresholds(model: Any) -> None:
     """Round the thresholds of a fitted LightGBM estimator down to float32.
 
     Inputs are float32, so `x <= t` and `x <= the largest float32 not above t` agree for every input. The converter
-    would round to the nearest: up as often as down, and a threshold half-way between two training values is often itself
-    a value of the next rows, where data has few decimals.
+    would round to the nearest: up as often as down, and where data has few decimals a threshold half-way between two
+    training values is often itself a value of the next rows.
     """
     from lightgbm import Booster  # noqa: PLC0415  (takes seconds)
 

@@ -83,7 +83,7 @@ def demo(
     run.write_report(report, content)
     console.print(summarise(content))
     console.print(f"The whole report is in {report}; data and logs are in {place}; "
-                  f"`automl-stream verify --pipeline {definition}` proves that nothing was lost.")
+                  f"`automl-stream verify --pipeline {definition} --home {place}` proves that nothing was lost.")
     raise typer.Exit(1 if content["lost"] else 0)
 
 

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
-from automl_stream.demo.quality import Answers, Quality, judge, live_answers
+from automl_stream.demo.frozen import FrozenModel
+from automl_stream.demo.quality import Quality, judge, live_answers
 from automl_stream.verify.kafka_log import KafkaLog
-from automl_stream.verify.recording import Record
-from schemas.codec import WATERMARK_HEADER, FeatureMatrix, decode
+from automl_stream.verify.recording import Log, Record
+from schemas.codec import WATERMARK_HEADER, decode
 from schemas.messages import DeadLetter, DriftAlert, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
-from schemas.model_file import ModelMetadata
 from schemas.model_log import Accepted, ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
@@ -26,7 +25,6 @@ from schemas.topics import (
     Topic,
     topic_name,
 )
-from stream_apps.model_slot import open_session, run_session
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -54,7 +52,7 @@ class _Log(Struct, kw_only=True):
     alerts: list[tuple[int, DriftAlert]]
     decisions: list[TrainingDecision]
     models: ModelLog
-    artifacts: list[Record]
+    artifacts: Log
 
 
 def read_outcome(pipeline: Pipeline, bootstrap_servers: str, truth: Mapping[str, LabelValue]) -> Outcome:
@@ -104,7 +102,7 @@ def _read(pipeline: Pipeline, bootstrap_servers: str) -> _Log:
         predictions=[decode(r.value or b"", Prediction) for r in records(PREDICTIONS)],
         dead={decode(r.value or b"", DeadLetter).source for r in records(DEAD_LETTERS)},
         alerts=list(alerts.values()), decisions=list(decisions.values()), models=models,
-        artifacts=list(records(MODEL_ARTIFACTS)),
+        artifacts=logs[names[MODEL_ARTIFACTS.name]],
     )
 
 
@@ -119,35 +117,13 @@ def _winners(predictions: Sequence[Prediction]) -> dict[str, Prediction]:
 
 def _quality(pipeline: Pipeline, log: _Log, judged: Sequence[Prediction],
              truth: Sequence[LabelValue]) -> tuple[Quality, Quality]:
-    metadata = {a.epoch: _open(pipeline, log, a)[1] for a in log.models.accepted}
-    known = [metadata[p.model.epoch].classes for p in judged]
+    models = {a.epoch: FrozenModel.open(pipeline, a.announcement.model, log.artifacts) for a in log.models.accepted}
+    known = [models[p.model.epoch].metadata.classes for p in judged]
     named = {name for names in known for name in names} | {str(label) for label in truth}
     classes = [] if pipeline.task == "regression" else sorted(named)
-    live = judge(pipeline.task, truth, live_answers(judged, classes, known), classes)
-    session, first = _open(pipeline, log, log.models.accepted[0])
-    matrix = FeatureMatrix(pipeline.features)
-    numbers, discrete = matrix.split([tuple(p.features) for p in judged])
-    output = run_session(session, first, matrix.join(numbers, discrete, first.codes()))
-    return live, judge(pipeline.task, truth, _frozen_answers(output, first, classes), classes)
-
-
-def _frozen_answers(output: Any, first: ModelMetadata, classes: Sequence[str]) -> Answers:
-    if not classes:
-        return Answers(labels=output.tolist(), probabilities=None)
-    table = np.zeros((len(output), len(classes)))
-    table[:, [classes.index(name) for name in first.classes]] = output
-    return Answers(labels=[first.classes[k] for k in output.argmax(axis=1)], probabilities=table)
-
-
-def _open(pipeline: Pipeline, log: _Log, accepted: Accepted) -> tuple[Any, ModelMetadata]:
-    artifact = accepted.announcement.model
-    prefix = f"{artifact.digest}/".encode()
-    data, missing = b"", artifact.size
-    for record in log.artifacts:
-        if record.offset >= artifact.offset and missing > 0 and (record.key or b"").startswith(prefix):
-            data += record.value or b""
-            missing -= len(record.value or b"")
-    return open_session(data, pipeline)
+    first = models[log.models.accepted[0].epoch]
+    return (judge(pipeline.task, truth, live_answers(judged, classes, known), classes),
+            judge(pipeline.task, truth, first.answers(judged, classes), classes))
 
 
 def _alert(alert: DriftAlert) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from confluent_kafka import Consumer, TopicPartition
@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from automl_stream.demo.frozen import FrozenModel, read_first_model
 from automl_stream.demo.run import Watcher
 from schemas.codec import decode
 from schemas.messages import DriftAlert, DriftReport, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
@@ -45,7 +46,9 @@ class LiveView(Watcher):
         self._began = time.monotonic()
         self._plain_at = time.monotonic()
         self._truth: Mapping[str, LabelValue] = {}
-        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._live_scores: deque[float] = deque(maxlen=RECENT)
+        self._frozen_scores: deque[float] = deque(maxlen=RECENT)
+        self._frozen: FrozenModel | None = None
         self._report: DriftReport | None = None
         self._alerts = 0
         self._trainings = 0
@@ -91,15 +94,19 @@ class LiveView(Watcher):
         consumer.assign([TopicPartition(name, p, 0) for name, topic in names.items()
                          for p in range(partition_count(pipeline, topic))])
         while not self._stop.is_set():
+            predictions: list[Prediction] = []
             for record in consumer.consume(500, 0.2):
-                if record.error() is None and record.value() is not None:
-                    self._hear(names[record.topic() or ""].name, record.value() or b"")
+                topic, value = names[record.topic() or ""], record.value()
+                if record.error() is None and value is not None:
+                    if topic == PREDICTIONS:
+                        predictions.append(decode(value, Prediction))
+                    else:
+                        self._hear(topic.name, value)
+            self._judge([p for p in predictions if p.event_id in self._truth], pipeline, kafka)
         consumer.close()
 
     def _hear(self, topic: str, value: bytes) -> None:
-        if topic == PREDICTIONS.name:
-            self._judge(decode(value, Prediction))
-        elif topic == DRIFT_STATS.name:
+        if topic == DRIFT_STATS.name:
             self._report = decode(value, DriftReport)
         elif topic == DRIFT_ALERTS.name:
             self._alerts += 1
@@ -111,19 +118,21 @@ class LiveView(Watcher):
         else:
             self._version = decode(value, ModelAnnouncement).version
 
-    def _judge(self, prediction: Prediction) -> None:
-        truth = self._truth.get(prediction.event_id)
-        if isinstance(truth, float):
-            self._recent.append(abs(truth - float(prediction.prediction)))
-        elif truth is not None:
-            self._recent.append(float(prediction.prediction == truth))
+    def _judge(self, predictions: Sequence[Prediction], pipeline: Pipeline, kafka: Mapping[str, str]) -> None:
+        if not predictions:
+            return
+        if self._frozen is None:
+            self._frozen = read_first_model(pipeline, kafka["bootstrap.servers"])
+        truth = [self._truth[p.event_id] for p in predictions]
+        self._live_scores += _scores(truth, [p.prediction for p in predictions])
+        self._frozen_scores += _scores(truth, self._frozen.answers(predictions).labels)
 
     def _quality(self) -> str:
-        if not self._recent:
+        if not self._live_scores or not self._frozen_scores:
             return "no predictions yet"
-        mean = sum(self._recent) / len(self._recent)
+        live, frozen = (sum(scores) / len(scores) for scores in (self._live_scores, self._frozen_scores))
         regression = any(isinstance(value, float) for value in self._truth.values())
-        return f"mean absolute error {mean:.3f}" if regression else f"accuracy {mean:.3f}"
+        return f"{'mean absolute error' if regression else 'accuracy'} {live:.3f} (first model {frozen:.3f})"
 
     def _render(self) -> Panel:
         seconds = max(time.monotonic() - self._began, 1e-9)
@@ -135,6 +144,11 @@ class LiveView(Watcher):
         if self._report is not None:
             parts.append(_drift(self._report))
         return Panel(Group(*parts, *(Text(line[:160], style="dim") for line in self._news)), title="automl-stream")
+
+
+def _scores(truth: Sequence[LabelValue], answers: Sequence[LabelValue]) -> list[float]:
+    """Absolute error, or 1 for a right class and 0 for a wrong one."""
+    return [abs(t - float(a)) if isinstance(t, float) else float(a == t) for t, a in zip(truth, answers, strict=True)]
 
 
 def _drift(report: DriftReport) -> Table:

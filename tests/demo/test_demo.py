@@ -7,8 +7,25 @@ from collections.abc import Callable
 from typing import Any
 
 from automl_stream.local_stack.status import read_status
+from automl_stream.verify.command import reachable
+from automl_stream.verify.loading import load
+from automl_stream.verify.verdict import judge
+from schemas.pipeline import load_pipeline
 from tests.demo.conftest import ROWS, Demo, command
+from tests.verify.test_verdict import MUTATIONS
 from tests.wait import wait_for
+
+
+def each_mutation_is_found(demo: Demo) -> None:
+    """The oracle fails on what the real run left behind, once any of it is changed."""
+    with reachable(demo.home / "demo", {}) as addresses:
+        recording, _ = load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)
+    assert judge(recording).ok
+    for name in ("a prediction dropped", "a row of PostgreSQL doubled", "a row of PostgreSQL altered",
+                 "two predictions of one source and epoch that differ", "an altered score", "a count changed"):
+        check, mutate = MUTATIONS[name]
+        found = judge(mutate(recording))
+        assert check in {difference.check for difference in found.differences}, name
 
 
 def run_of(report: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +54,7 @@ def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(star
     verified = command(["verify", "--pipeline", str(undisturbed.pipeline), "--json"], undisturbed.home / "demo")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert json.loads(verified.stdout)["lost"] == 0
+    each_mutation_is_found(undisturbed)
 
     disturbed = start_demo("disturbed")
     for name, rows in (("score", 600), ("trainer", 1_200), ("record", 1_800)):

@@ -110,3 +110,16 @@ def test_another_models_file_fails_parity(make_pipeline: Make, stream: Stream) -
     rows = History(pipeline).rows_of(stream(pipeline, 0, 200))
     with pytest.raises(ParityError, match=r"gate\.parity allows 1e-05"):
         check_parity(export(experts[0]), experts[1], rows, 1e-5)
+
+
+def test_values_with_few_decimals_fall_on_the_same_side_of_every_threshold(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline("regression")
+
+    def coarse(event: LabelledEvent, decimals: int) -> LabelledEvent:
+        x, y, *others = event.features
+        assert isinstance(x, float)
+        return replace(event, features=[round(x, decimals), y, *others])
+
+    expert = fit(pipeline, "lightgbm", data_of(pipeline, [coarse(e, 1) for e in stream(pipeline, 0, 400)]))
+    halfway = History(pipeline).rows_of([coarse(e, 2) for e in stream(pipeline, 400, 1_200)])
+    check_parity(export(expert), expert, halfway, 1e-5)

@@ -1,0 +1,269 @@
+"""Each pair of prediction and label enters the training log once, in one order, whatever comes first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from schemas.codec import decode, encode
+from schemas.messages import Label, LabelledEvent, LabelValue, Model, Prediction
+from schemas.pipeline import Pipeline, parse_pipeline
+from stream_apps.label_join import LabelJoin, StoredLabel
+from stream_apps.labels import LabelAgent
+from stream_apps.record import Recorder
+from stream_apps.storage import Storage
+from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.tiny import FakeRecord, definition
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """A join with its predictions, on a schema of its own."""
+
+    pipeline: Pipeline
+    storage: Storage
+    join: LabelJoin
+    recorder: Recorder
+
+    async def predict(self, *predictions: bytes) -> None:
+        records = [FakeRecord(offset=k, timestamp=1, value=value) for k, value in enumerate(predictions)]
+        await self.recorder.record(FakeStream((f"{self.pipeline.name}.predictions", 0, records)))
+
+    async def emitted(self) -> list[LabelledEvent]:
+        """What the label service would write now."""
+        found: list[LabelledEvent] = []
+        while (due := await self.join.due())[0]:
+            await self.join.mark_emitted(due[0])
+            found += due[0]
+        return found
+
+
+@asynccontextmanager
+async def opened(url: str, schema: str, task: str = "binary") -> AsyncIterator[Desk]:
+    pipeline = parse_pipeline(definition(schema, task), "tiny.toml")
+    storage = Storage(url, schema)
+    recorder = Recorder(pipeline, storage, FakeApp())  # type: ignore[arg-type]
+    try:
+        yield Desk(pipeline=pipeline, storage=storage, join=LabelJoin(storage, pipeline.task), recorder=recorder)
+    finally:
+        forget_metrics(recorder)
+        await storage._drop()
+
+
+Scenario = Callable[[Desk], Awaitable[None]]
+Play = Callable[..., None]
+
+
+@pytest.fixture
+def schema(database_url: str) -> AsyncIterator[str]:
+    name = f"t{uuid4().hex[:10]}"
+    yield name
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f'drop schema if exists "{name}" cascade'.encode())
+
+
+@pytest.fixture
+def play(database_url: str, schema: str) -> Play:
+    def run(scenario: Scenario, task: str = "binary") -> None:
+        async def with_desk() -> None:
+            async with opened(database_url, schema, task) as desk:
+                await scenario(desk)
+
+        asyncio.run(with_desk())
+
+    return run
+
+
+def prediction(event_id: str, ts: int = 5, partition: int = 0, offset: int = 0, label: LabelValue = "yes") -> bytes:
+    return encode(Prediction(
+        event_id=event_id, entity="x", ts=ts, source=f"T-{partition}-{offset}", source_day="2026-01-31",
+        pipeline_digest="d", model=Model(version="1", digest="m", epoch=0), prediction=label, score=0.75,
+        probabilities=None if isinstance(label, float) else [0.25, 0.75], features=[1.5, None, "x"], scored_at=7))
+
+
+def label(event_id: str, value: LabelValue = "yes", revision: int = 0, block: tuple[int, int] | None = None,
+          ts: int = 9) -> StoredLabel:
+    number, size = block or (None, None)
+    return StoredLabel(entity="x", event_id=event_id, ts=ts, label=value, revision=revision, block=number,
+                       block_size=size)
+
+
+def ids(events: list[LabelledEvent]) -> list[str]:
+    return [event.event_id for event in events]
+
+
+def test_a_pair_carries_what_was_scored_and_what_was_true(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e", ts=5, partition=1, offset=7))
+        await desk.join.store([label("e", "no", revision=2)])
+        assert await desk.emitted() == [LabelledEvent(
+            event_id="e", entity="x", ts=5, source="T-1-7", pipeline_digest="d", features=[1.5, None, "x"], label="no",
+            revision=2, labelled_ts=9, model=Model(version="1", digest="m", epoch=0), prediction="yes", score=0.75,
+            probabilities=[0.25, 0.75])]
+
+    play(scenario)
+
+
+def test_a_regression_pair_carries_numbers(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e", label=0.1))
+        await desk.join.store([label("e", 1e-9)])
+        event, = await desk.emitted()
+        assert (event.label, event.prediction, event.probabilities) == (1e-9, 0.1, None)
+
+    play(scenario, "regression")
+
+
+def test_a_label_before_its_prediction_waits_for_it(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.join.store([label("e")])
+        assert await desk.emitted() == []
+        assert await desk.join.waiting() == 1
+        await desk.predict(prediction("e"))
+        assert ids(await desk.emitted()) == ["e"]
+        assert await desk.join.waiting() == 0
+
+    play(scenario)
+
+
+def test_a_duplicate_or_an_older_revision_emits_nothing_and_a_higher_one_emits_again(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        await desk.join.store([label("e", "no", 1)])
+        assert [(e.label, e.revision) for e in await desk.emitted()] == [("no", 1)]
+        await desk.join.store([label("e", "no", 1), label("e", "other", 1), label("e", "yes", 0)])
+        assert await desk.emitted() == []
+        await desk.join.store([label("e", "yes", 3), label("e", "late", 2)])
+        assert [(e.label, e.revision) for e in await desk.emitted()] == [("yes", 3)]
+
+    play(scenario)
+
+
+def test_a_label_joins_the_lowest_source_of_its_event_and_is_emitted_once(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e", partition=1, offset=2), prediction("e", partition=0, offset=10),
+                           prediction("e", partition=0, offset=9))
+        await desk.join.store([label("e")])
+        assert [e.source for e in await desk.emitted()] == ["T-0-9"]
+        await desk.predict(prediction("e", partition=0, offset=1))
+        assert await desk.emitted() == []
+
+    play(scenario)
+
+
+def test_pairs_come_in_the_order_of_time_partition_and_offset(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        places = [("a", 3, 0, 9), ("b", 1, 1, 0), ("c", 1, 0, 10), ("d", 1, 0, 9), ("e", 2, 1, 1)]
+        await desk.predict(*(prediction(e, t, p, o) for e, t, p, o in places))
+        await desk.join.store([label(e) for e, *_ in places])
+        assert ids(await desk.emitted()) == ["d", "c", "b", "e", "a"]
+
+    play(scenario)
+
+
+def test_a_block_is_emitted_whole_and_after_the_blocks_before_it(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("a", 1, offset=1), prediction("c", 3, offset=3), prediction("d", 0, offset=4))
+        await desk.join.store([label("d", block=(1, 1)), label("a", block=(0, 3)), label("c", block=(0, 3))])
+        assert await desk.join.due() == ([], True)
+        await desk.join.store([label("b", block=(0, 3))])
+        assert await desk.join.due() == ([], True)
+        await desk.predict(prediction("b", 2, offset=2))
+        pairs, _ = await desk.join.due()
+        assert ids(pairs) == ["a", "b", "c"]
+        await desk.join.mark_emitted(pairs)
+        assert ids(await desk.emitted()) == ["d"]
+        assert await desk.join.due() == ([], False)
+
+    play(scenario)
+
+
+def test_a_pair_that_kafka_has_not_confirmed_is_due_again(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        await desk.join.store([label("e")])
+        assert ids((await desk.join.due())[0]) == ["e"]
+        assert ids((await desk.join.due())[0]) == ["e"]
+
+    play(scenario)
+
+
+def test_a_revision_that_arrives_while_the_older_one_is_written_is_not_lost(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        await desk.join.store([label("e", "no", 0)])
+        pairs, _ = await desk.join.due()
+        await desk.join.store([label("e", "yes", 1)])
+        await desk.join.mark_emitted(pairs)
+        assert [e.revision for e in await desk.emitted()] == [1]
+
+    play(scenario)
+
+
+def label_record(offset: int, value: bytes, block: bytes | None = None) -> FakeRecord:
+    return FakeRecord(offset=offset, timestamp=1, value=value, headers=[("block", block)] if block else [])
+
+
+def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        app = FakeApp()
+        agent = LabelAgent(desk.pipeline, app, desk.join, FakeDelivery())  # type: ignore[arg-type]
+        good = encode(Label(event_id="good", entity="x", ts=1, label=1.0))
+        bad = [b"", b"{", b"\xff", b'{"x":' + b"[" * 9_999, encode(Label(event_id="\x00", entity="x", ts=1, label="a")),
+               encode(Label(event_id="v", entity="x", ts=1, label="\x00")), encode(Label(
+                   event_id="t", entity="x", ts=2**70, label="a")), encode(Label(
+                       event_id="r", entity="x", ts=1, label="a", revision=2**40))]
+        records = [label_record(k, value) for k, value in enumerate([*bad, good])]
+        records.append(label_record(99, encode(Label(event_id="b", entity="x", ts=1, label="a")), b"one/of many"))
+        await agent.store(FakeStream((f"{desk.pipeline.name}.labels", 0, records)))
+        await desk.predict(prediction("good"))
+        assert [(e.event_id, e.label) for e in await desk.emitted()] == [("good", "1")]
+        assert len(app.completed) == 1
+        assert agent.refused._value.get() == len(bad) + 1
+        forget_metrics(agent)
+
+    play(scenario)
+
+
+def test_while_postgresql_is_away_work_waits_and_then_goes_on(database_url: str, schema: str) -> None:
+    async def scenario() -> None:
+        cable = Cable(database_url)
+        await cable.mend()
+        async with opened(cable.url, schema) as desk:
+            app, delivery = FakeApp(), FakeDelivery()
+            agent = LabelAgent(desk.pipeline, app, desk.join, delivery)  # type: ignore[arg-type]
+            emitting = asyncio.ensure_future(agent.emit())
+            await desk.predict(*(prediction(f"e{k}", ts=k, offset=k) for k in range(3)))
+            await store(agent, desk, "e0")
+            await arrived(delivery, 1)
+            await cable.cut()
+            storing = asyncio.ensure_future(store(agent, desk, "e1", "e2"))
+            while desk.storage.available:  # noqa: ASYNC110 - the storage has no event to wait for
+                await asyncio.sleep(0.01)
+            assert (len(app.completed), len(delivery.sent)) == (1, 1)
+            await cable.mend()
+            await storing
+            await arrived(delivery, 3)
+            assert [decode(r.value or b"", LabelledEvent).event_id for r in delivery.sent] == ["e0", "e1", "e2"]
+            assert len(app.completed) == 2
+            emitting.cancel()
+            forget_metrics(agent)
+        await cable.cut()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+async def store(agent: LabelAgent, desk: Desk, *events: str) -> None:
+    records = [label_record(k, encode(Label(event_id=event, entity="x", ts=1, label="a")))
+               for k, event in enumerate(events)]
+    await agent.store(FakeStream((f"{desk.pipeline.name}.labels", 0, records)))
+
+
+async def arrived(delivery: FakeDelivery, count: int) -> None:
+    while len(delivery.sent) < count:
+        delivery.arrived.clear()
+        await delivery.arrived.wait()
