@@ -28,7 +28,7 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
         TopicsDiffer: when a topic has another number of partitions.
         KafkaException: when the broker refuses.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
     cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
     replicas = REPLICAS if len(cluster.brokers) >= REPLICAS else 1
     wanted = []

@@ -17,7 +17,7 @@ def topic_id(topic: str, bootstrap_servers: str) -> str:
     Raises:
         MissingTopic: when there is no such topic.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
     future = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic]
     try:
         return str(future.result().topic_id)

@@ -88,8 +88,8 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     watcher.stage("starting Kafka, PostgreSQL and MLflow")
     addresses = _fresh_stack(plan, supervisor, environment, watcher.stage)
     watcher.stage(f"training the first model on {first} of {table.rows} rows")
+    launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)  # they wait for the model
     bootstrap(plan, {**environment, **addresses.environment()}, first)
-    launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)
     kafka = {"bootstrap.servers": addresses.kafka}
     truth = _truth(table, pipeline, first)
     watcher.started(pipeline, kafka, truth)

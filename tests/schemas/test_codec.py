@@ -48,7 +48,8 @@ def test_bytes_that_are_no_json_are_a_decode_error_but_no_validation_error(data:
     assert not isinstance(caught.value, msgspec.ValidationError)
 
 
-@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"x":' + b"[" * 100_000, b'{"x":"\xff","ts":"\xff"}', b"\xff", b"1"])
+@pytest.mark.parametrize("data", [
+    b"[" * 100_000, b'{"x":' + b"[" * 100_000, b'{"x":"\xff","ts":"\xff"}', b"\xff", b"1"])
 def test_bad_bytes_of_a_message_are_a_decode_error(data: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(data, Watermark)
@@ -96,7 +97,8 @@ def test_a_time_is_the_same_millisecond_however_it_is_written(time: datetime, of
         assert epoch_ms(time.astimezone(timezone(timedelta(minutes=offset)))) == expected
 
 
-@pytest.mark.parametrize("ts", [MIN_TS - 1, MAX_TS + 1, 10**30, datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))])
+@pytest.mark.parametrize("ts", [
+    MIN_TS - 1, MAX_TS + 1, 10**30, datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))])
 def test_a_time_that_no_calendar_names_is_refused(ts: int | datetime) -> None:
     with pytest.raises(OverflowError, match="outside the years 1 to 9999"):
         epoch_ms(ts)
@@ -126,8 +128,8 @@ def test_a_regression_label_is_a_number_even_as_text() -> None:
     assert canonical_label("regression", "1.5") == canonical_label("regression", 1.5) == 1.5
 
 
-features_lists = st.lists(st.builds(Feature, name=st.just("f"), type=st.sampled_from(["number", "category", "boolean"])),
-                          min_size=1, max_size=5)
+KINDS = st.sampled_from(["number", "category", "boolean"])
+features_lists = st.lists(st.builds(Feature, name=st.just("f"), type=KINDS), min_size=1, max_size=5)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "number": st.none() | st.floats(), "category": st.none() | st.sampled_from(["x", "y", "unseen"]),
     "boolean": st.none() | st.booleans()}

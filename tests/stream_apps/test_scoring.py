@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from stream_apps.scoring import ScoredChunk, Scorer
-
 from tests.stream_apps.tiny import MAX_FUTURE, FakeRecord, event_bytes, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
@@ -60,7 +59,8 @@ def test_a_multiclass_score_is_that_of_the_winner_and_a_regression_score_is_the_
 
 
 @pytest.mark.parametrize(("value", "reason"), [
-    (None, "empty"), (b"", "empty"), (b"{", "malformed"), (b"\xff", "malformed"), (b'{"x":' + b"[" * 9_999, "malformed"),
+    (None, "empty"), (b"", "empty"), (b"{", "malformed"), (b"\xff", "malformed"),
+    (b'{"x":' + b"[" * 9_999, "malformed"),
     (b'{"event_id":"\xff"}', "malformed"), (b"[]", "invalid"), (event_bytes("e", WALL, a="1"), "invalid"),
     (event_bytes("e", WALL, a=None), "invalid"), (event_bytes("e", "soon"), "invalid"),
     (event_bytes("e", 10**18), "timestamp"), (event_bytes("e", -(10**18)), "timestamp"),

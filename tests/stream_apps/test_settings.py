@@ -8,7 +8,6 @@ import pytest
 
 from schemas.pipeline import PipelineError
 from stream_apps.settings import MissingSetting, explained, read_settings
-
 from tests.stream_apps.tiny import definition
 
 NEEDED = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k:9092"}

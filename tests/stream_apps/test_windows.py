@@ -1,6 +1,7 @@
 """Windows against the rule as it is stated, row by row, whatever the chunks."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_any_chunks_and_any_restart_give_what_the_rule_gives_row_by_row(
         stream: list[Row], swap: int, data: st.DataObject) -> None:
     oracle, windows, final = Oracle(), PartitionWindows(partition=1, settings=SETTINGS), []
     edges = sorted({*borders(data, len(stream)), min(swap, len(stream))})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         layout = LAYOUTS[first >= swap]
         for k in range(first, last):
             oracle.take(2 * k, stream[k], layout)

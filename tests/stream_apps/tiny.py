@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import msgspec
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from drift.profile import FeatureColumn, build_profile

@@ -1,0 +1,169 @@
+"""A pipeline of its own on the real broker: topics, producers, announcements, service processes, and the recount."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from confluent_kafka import Producer
+
+from automl_stream.topics import create_topics
+from automl_stream.verify.counts import check_checkpoints, check_counts
+from automl_stream.verify.difference import Difference, Seen
+from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.verify.reading import Reading, check_readable, read
+from automl_stream.verify.recording import Record, Recording, Rows
+from automl_stream.verify.scores import check_scores
+from automl_stream.verify.sources import check_sources
+from schemas.codec import WATERMARK_HEADER, decode, encode
+from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, Watermark
+from schemas.pipeline import load_pipeline
+from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, SCORE_STATE, TOPICS, Topic, topic_name
+from stream_apps.topics import topic_id
+from tests.stream_apps.tiny import definition, metadata_of, onnx_bytes, profile_bytes
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60.0
+FoundT = TypeVar("FoundT")
+
+
+class Live:
+    """One test's pipeline."""
+
+    def __init__(self, bootstrap_servers: str, directory: Path) -> None:
+        self.name = f"t{uuid4().hex[:10]}"
+        self.file = directory / f"{self.name}.toml"
+        self.file.write_text(definition(self.name))
+        self.pipeline = load_pipeline(self.file)
+        self._servers = bootstrap_servers
+        create_topics(self.pipeline, bootstrap_servers)
+        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5})
+        self._reader = KafkaLog(bootstrap_servers)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    # Into Kafka
+
+    def write(self, topic: Topic, partition: int, *values: bytes, key: bytes = b"",
+              header: tuple[str, bytes] | None = None) -> int:
+        """Write records; returns the offset of the first, once all are confirmed."""
+        offsets: list[int] = []
+
+        def confirmed(error: Any, message: Any) -> None:
+            assert error is None, error
+            offsets.append(message.offset())
+
+        for value in values:
+            self._producer.produce(topic_name(self.name, topic), value, key, partition, on_delivery=confirmed,
+                                   headers=[header] if header else None)
+            self._producer.poll(0)
+        assert self._producer.flush(30) == 0
+        return min(offsets)
+
+    def say(self, topic: Topic, *messages: Message) -> None:
+        """Write messages to a topic of one partition."""
+        self.write(topic, 0, *map(encode, messages))
+
+    def end_replay(self, ts: int) -> None:
+        """The source says that nothing follows."""
+        for partition in range(self.pipeline.pipeline.partitions):
+            self.write(EVENTS, partition, encode(Watermark(ts=ts, ends=True)), header=WATERMARK_HEADER)
+
+    def announce(self, weight: float, replaces: int, *, shift: float = 0.0, corrupt: bool = False) -> int:
+        """Store and announce a model; returns its epoch."""
+        parts = [self.store(onnx_bytes(weight, metadata_of(self.pipeline)), corrupt=corrupt),
+                 self.store(profile_bytes(shift))]
+        announcement = ModelAnnouncement(replaces=replaces, version=f"w{weight}", model=parts[0], profile=parts[1],
+                                         reason="test", decision_id="d", issued_at=0)
+        return self.write(MODEL_UPDATES, 0, encode(announcement))
+
+    def store(self, data: bytes, *, corrupt: bool = False) -> Artifact:
+        """Write an artifact in two chunks; a corrupt one has other bytes than announced."""
+        digest, half = sha256(data).hexdigest(), len(data) // 2
+        written = b"\x00" * len(data) if corrupt else data
+        offset = self.write(MODEL_ARTIFACTS, 0, written[:half], key=f"{digest}/0".encode())
+        self.write(MODEL_ARTIFACTS, 0, written[half:], key=f"{digest}/1".encode())
+        return Artifact(digest=digest, size=len(data), offset=offset)
+
+    # Processes
+
+    def start(self, service: str) -> subprocess.Popen[bytes]:
+        """Start `python -m stream_apps.<service>`; its output goes to a file beside the pipeline's."""
+        environment = os.environ | {
+            "KAFKA_BOOTSTRAP_SERVERS": self._servers, "AUTOML_STREAM_PIPELINE": str(self.file), "METRICS_PORT": "0",
+            "OMP_NUM_THREADS": "1"}
+        with self.log(service).open("ab") as log:
+            process = subprocess.Popen([sys.executable, "-m", f"stream_apps.{service}"], env=environment, cwd=ROOT,
+                                       stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def log(self, service: str) -> Path:
+        """Where a service's output goes."""
+        return self.file.with_name(f"{self.name}-{service}.log")
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """As a power cut would."""
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def close(self) -> None:
+        """End every process of this test."""
+        for process in self._processes:
+            if process.poll() is None:
+                self.kill(process)
+        self._reader.close()
+        self._producer.close()
+
+    # Out of Kafka
+
+    def until(self, found: Callable[[], FoundT], what: str) -> FoundT:
+        """Wait for something true, and return it; a service that ended by itself ends the wait."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (value := found()):
+            ended = [p.returncode for p in self._processes if p.poll() not in (None, -signal.SIGKILL)]
+            logs = "\n".join(path.read_text()[-2_000:] for path in self.file.parent.glob(f"{self.name}-*.log"))
+            assert not ended, f"a service ended with {ended}\n{logs}"
+            assert time.monotonic() < deadline, f"waited for {what}\n{logs}"
+            time.sleep(0.05)
+        return value
+
+    def records(self, topic: Topic) -> list[Record]:
+        """Everything in a topic."""
+        name = topic_name(self.name, topic)
+        return self._reader.read({name: self._reader.bounds(name)})[name].records
+
+    def count(self, topic: Topic) -> int:
+        """How many records a topic was given."""
+        return sum(end for _, end in self._reader.bounds(topic_name(self.name, topic)).values())
+
+    def states(self) -> list[ScoreState]:
+        """Every checkpoint, oldest first in each partition."""
+        return [decode(r.value or b"", ScoreState) for r in self.records(SCORE_STATE)]
+
+    def covered(self) -> bool:
+        """Whether the last checkpoints cover all events."""
+        ends = self._reader.bounds(topic_name(self.name, EVENTS))
+        last = {state.partition: state.covered for state in self.states()}
+        return all(end == last.get(partition, 0) for partition, (_, end) in ends.items())
+
+    def reading(self) -> Reading:
+        """All topics, decoded."""
+        bounds = {topic: self._reader.bounds(topic_name(self.name, topic)) for topic in TOPICS}
+        logs = self._reader.read({topic_name(self.name, topic): bound for topic, bound in bounds.items()})
+        return read(Recording(
+            pipeline=self.pipeline, topic_id=topic_id(topic_name(self.name, EVENTS), self._servers),
+            logs={topic.name: logs[topic_name(self.name, topic)] for topic in TOPICS},
+            rows=Rows(predictions=[], messages=[], refused=[])))
+
+
+def differences(reading: Reading) -> list[Difference]:
+    """What an offline recount finds: sources lost or twice, other scores, other counts, other checkpoints."""
+    checks: Iterable[Callable[[Reading, Seen], Iterable[Difference]]] = (
+        check_readable, check_sources, check_scores, check_counts, check_checkpoints)
+    return [difference for check in checks for difference in check(reading, Seen())]

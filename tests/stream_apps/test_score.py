@@ -1,0 +1,124 @@
+"""A chunk enters the windows and the covered offset in one step, and only while it belongs to this assignment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from schemas.codec import decode
+from schemas.messages import ScoreState
+from schemas.topics import SCORE_STATE
+from stream_apps import score
+from stream_apps.score import MAX_UNDELIVERED, ScoreAgent
+from stream_apps.settings import ServiceSettings
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.tiny import FakeRecord, event_bytes, tiny_model, tiny_pipeline
+
+WALL = 1_700_000_000_000
+
+
+class Owner(FakeApp):
+    """An application whose partitions may be revoked."""
+
+    owns = True
+
+    @property
+    def consumer(self) -> Any:
+        return SimpleNamespace(complete=self.completed.append, current=lambda _message: self.owns)
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScoreAgent]:
+    monkeypatch.setattr(score, "topic_id", lambda *_: "T")
+    settings = ServiceSettings(pipeline=Path("tiny.toml"), bootstrap_servers="none:1", instance="0", metrics_port=0)
+    agent = ScoreAgent(tiny_pipeline(), settings, Owner(), FakeDelivery())  # type: ignore[arg-type]
+    agent._partitions = {0: agent._restore(0, None)}
+    yield agent
+    forget_metrics(agent.metrics)
+
+
+def chunk(first: int) -> Any:
+    records = [FakeRecord(offset=first, timestamp=WALL, value=event_bytes(f"e{first}", WALL))]
+    return SimpleNamespace(partition=0, first=first, end=first + 1), records
+
+
+def states(agent: ScoreAgent) -> list[ScoreState]:
+    sent: Any = agent._delivery
+    return [decode(r.value, ScoreState) for r in sent.sent if r.topic.endswith(SCORE_STATE.name)]
+
+
+def play(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(scenario(), 20)
+
+    asyncio.run(limited())
+
+
+async def turns() -> None:
+    """Let everything go as far as it can, the executor's work included."""
+    for _ in range(20):
+        await asyncio.get_running_loop().run_in_executor(None, int)
+
+
+def test_a_checkpoint_never_holds_counts_beyond_its_covered_offset(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        agent.follower.current = tiny_model()
+        partition = agent._partitions[0]
+        for _ in range(MAX_UNDELIVERED):
+            await agent._room.acquire()
+        scoring = asyncio.ensure_future(agent._score_chunk(partition, *chunk(0)))
+        await turns()
+        await partition.checkpoint()
+        assert not scoring.done()
+        agent._room.release()
+        await scoring
+        await partition.checkpoint()
+        assert [(s.covered, sum(w.rows for w in s.windows)) for s in states(agent)[-2:]] == [(0, 0), (1, 1)]
+
+    play(scenario)
+
+
+def test_a_chunk_that_was_revoked_while_it_was_scored_touches_nothing(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        agent.follower.current = tiny_model()
+        partition, app = agent._partitions[0], agent._app
+        assert isinstance(app, Owner)
+        for _ in range(MAX_UNDELIVERED):
+            await agent._room.acquire()
+        scoring = asyncio.ensure_future(agent._score_chunk(partition, *chunk(0)))
+        await turns()
+        app.owns = False
+        agent._room.release()
+        await scoring
+        assert (partition.covered, partition.waiting, partition.windows.snapshot()) == (0, 0, [])
+        await agent._room.acquire()
+
+    play(scenario)
+
+
+def test_a_chunk_that_waited_for_the_first_model_and_was_revoked_writes_no_checkpoint(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        app = agent._app
+        assert isinstance(app, Owner)
+        scoring = asyncio.ensure_future(agent.score(FakeStream(("tiny.events", 0, chunk(0)[1]))))
+        await turns()
+        app.owns = False
+        agent.follower.current = tiny_model()
+        agent.follower._ready.set()
+        await scoring
+        assert states(agent) == []
+
+    play(scenario)
+
+
+def test_the_first_chunk_of_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        agent.follower.current = tiny_model()
+        await agent._score_chunk(agent._partitions[0], *chunk(500))
+        await agent._partitions[0].checkpoint()
+        assert [(s.covered, s.epoch) for s in states(agent)] == [(500, 0), (501, 0)]
+
+    play(scenario)

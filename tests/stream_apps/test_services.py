@@ -1,0 +1,182 @@
+"""Score and monitor as processes on a real broker: what they promise across kills, swaps and bad models."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drift.profile import ReferenceProfile
+from schemas.codec import decode
+from schemas.messages import (
+    DriftAlert,
+    DriftReport,
+    Model,
+    OpenWindow,
+    PartitionWatermark,
+    Prediction,
+    ScoreState,
+    WindowCounts,
+)
+from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS
+from stream_apps.closing import WindowLedger
+from stream_apps.drift_report import DriftJudge
+from tests.stream_apps.live import Live, differences
+from tests.stream_apps.tiny import SIZE, artifact, event_bytes, profile_bytes
+
+START = 946_684_800_000
+
+
+@pytest.fixture
+def live(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
+    live = Live(bootstrap_servers, tmp_path)
+    yield live
+    live.close()
+
+
+def write_events(live: Live, first: int, count: int, spacing: int = 20) -> None:
+    """Events in both partitions; some are late, some are no events, some have nothing where they may."""
+    for partition in (0, 1):
+        live.write(EVENTS, partition, *(some_event(k, spacing) for k in range(first, first + count)), key=b"k")
+
+
+def some_event(k: int, spacing: int) -> bytes:
+    if k % 97 == 5:
+        return b"{"
+    ts = START + k * spacing - (5_000 if k % 50 == 7 else 0)
+    return event_bytes(f"e{k}", ts, a=(k % 13) / 4 - 1.5, b=None if k % 7 == 0 else k % 3, c="xyz"[k % 3])
+
+
+def test_events_before_the_first_model_wait_and_are_then_all_scored(live: Live) -> None:
+    write_events(live, 0, 200)
+    live.start("score")
+    live.until(lambda: b"no model yet" in live.log("score").read_bytes(), "the service to see that there is no model")
+    live.until(lambda: b"partitions assigned" in live.log("score").read_bytes(), "its partitions")
+    assert live.count(PREDICTIONS) == 0
+    live.announce(1.0, -1)
+    live.end_replay(START + 4_000)
+    live.until(live.covered, "all events to be covered")
+    reading = live.reading()
+    assert differences(reading) == []
+    assert len(reading.predictions) + len(reading.dead_letters) == 400
+
+
+def test_after_kills_in_the_middle_nothing_is_lost_and_the_counts_equal_a_recount(live: Live) -> None:
+    live.announce(1.0, -1)
+    for kill in range(2):
+        write_events(live, kill * 6_000, 6_000)
+        before = live.count(PREDICTIONS)
+        score = live.start("score")
+        live.until(lambda before=before: live.count(PREDICTIONS) > before, "predictions")
+        live.kill(score)
+    write_events(live, 12_000, 500)
+    live.end_replay(START + 12_500 * 20)
+    live.start("score")
+    live.until(live.covered, "all events to be covered")
+    reading = live.reading()
+    assert differences(reading) == []
+    assert len(reading.predictions) + len({e.message.source for e in reading.dead_letters}) == 25_000
+
+
+def test_at_a_swap_each_prediction_has_the_epoch_that_the_checkpoints_say(live: Live) -> None:
+    live.announce(1.0, -1)
+    live.start("score")
+    epochs = [0]
+    live.until(lambda: last_epochs(live.states()) == {0}, "the first model in both partitions")
+    for k in range(3):
+        write_events(live, k * 2_000, 1_000)
+        epochs.append(live.announce(2.0 + k, epochs[-1], shift=float(k)))
+        write_events(live, k * 2_000 + 1_000, 1_000)
+        live.until(lambda: last_epochs(live.states()) == {epochs[-1]}, "the swap in both partitions")
+    live.announce(9.0, 0)  # replaces a model that no longer serves: it loses
+    write_events(live, 6_000, 100)
+    live.end_replay(START + 6_100 * 20)
+    live.until(live.covered, "all events to be covered")
+    reading = live.reading()
+    assert differences(reading) == []
+    assert {p.message.model.epoch for found in reading.predictions.values() for p in found} == set(epochs)
+    assert wrong_epochs(live.states(), [decode(r.value or b"", Prediction) for r in live.records(PREDICTIONS)]) == []
+
+
+def last_epochs(states: list[ScoreState]) -> set[int]:
+    last = {state.partition: state.epoch for state in states}
+    return set(last.values()) if len(last) == 2 else set()
+
+
+def wrong_epochs(states: list[ScoreState], predictions: list[Prediction]) -> list[str]:
+    """Sources whose prediction has another epoch than the last checkpoint at or before them."""
+    wrong = []
+    for prediction in predictions:
+        partition, offset = map(int, prediction.source.rsplit("-", 2)[1:])
+        before = [state for state in states if state.partition == partition and state.covered <= offset]
+        if not before or before[-1].epoch != prediction.model.epoch:
+            wrong.append(prediction.source)
+    return wrong
+
+
+def test_a_corrupt_artifact_is_refused_and_the_model_before_it_serves_on(live: Live) -> None:
+    first = live.announce(1.0, -1)
+    live.start("score")
+    write_events(live, 0, 100)
+    live.until(live.covered, "all events to be covered")
+    corrupt = live.announce(2.0, first, corrupt=True)
+    live.until(lambda: b"announced model refused" in live.log("score").read_bytes(), "the refusal")
+    write_events(live, 100, 100)
+    live.until(live.covered, "all events to be covered")
+    assert epochs_of(live) == {first}
+    repaired = live.announce(3.0, corrupt)
+    live.until(lambda: last_epochs(live.states()) == {repaired}, "the swap to the repaired model")
+    write_events(live, 200, 100)
+    live.until(live.covered, "all events to be covered")
+    assert epochs_of(live) == {first, repaired}
+    assert differences(live.reading()) == []
+
+
+def epochs_of(live: Live) -> set[int]:
+    return {decode(r.value or b"", Prediction).model.epoch for r in live.records(PREDICTIONS)}
+
+
+def final_counts(first: int, last: int) -> list[WindowCounts | PartitionWatermark]:
+    """Windows of both partitions; from the sixth on the first feature lies above its reference."""
+    profile = profile_bytes()
+    reference = ReferenceProfile.decode(profile)
+    words: list[WindowCounts | PartitionWatermark] = []
+    for k in range(first, last):
+        counts = np.concatenate([np.array(f.counts, dtype=np.int64) for f in reference.features])
+        if k >= 6:
+            border = reference.offsets[1]
+            counts[:border], counts[border - 2] = 0, 200
+        for partition in (0, 1):
+            window = OpenWindow(start=k * SIZE, profile=artifact(profile).digest, profile_epoch=0, rows=200,
+                                counts=counts.tolist())
+            words += [WindowCounts(partition=partition, covered=k, window=window), PartitionWatermark(
+                partition=partition, covered=k, watermark=(k + 1) * SIZE, idle=False)]
+    return words
+
+
+def test_a_killed_monitor_says_what_an_unbroken_one_would_and_nothing_twice(live: Live) -> None:
+    live.announce(1.0, -1)
+    first, second = final_counts(0, 8), final_counts(8, 12)
+    live.say(WINDOW_COUNTS, *first)
+    monitor = live.start("monitor")
+    live.until(lambda: live.count(DRIFT_STATS) == 8, "the first reports")
+    live.kill(monitor)
+    live.say(WINDOW_COUNTS, *first[-6:], *second)  # a restarted scorer repeats itself
+    live.start("monitor")
+    live.until(lambda: live.count(DRIFT_STATS) >= 12, "all reports")
+    reports, alerts = unbroken(live, [*first, *second])
+    assert [decode(r.value or b"", DriftReport) for r in live.records(DRIFT_STATS)] == reports
+    found = [decode(r.value or b"", DriftAlert) for r in live.records(DRIFT_ALERTS)]
+    assert [alert.alert_id for alert in found] == [alert.alert_id for alert in alerts]
+    assert found == alerts
+    assert len(alerts) >= 4
+
+
+def unbroken(live: Live, words: list[WindowCounts | PartitionWatermark]) -> tuple[list[DriftReport], list[DriftAlert]]:
+    ledger = WindowLedger(partitions=2, size=SIZE)
+    judge = DriftJudge(pipeline=live.pipeline, profile=ReferenceProfile.decode(profile_bytes()))
+    announcement = live.reading().models.accepted[0].announcement
+    model = Model(version=announcement.version, digest=announcement.model.digest, epoch=0)
+    judged = [judge.judge(window) for word in words for window in ledger.offer(word)]
+    return [report for report, _ in judged], [
+        judge.alert(report, verdict, model, 0) for report, verdict in judged if verdict.alarm]
