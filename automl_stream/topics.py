@@ -15,6 +15,7 @@ from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
 
 REPLICAS = 3
 TIMEOUT_SECONDS = 30.0
+ASK_SECONDS = 2.0
 
 
 class TopicsDiffer(Exception):
@@ -59,7 +60,8 @@ def _await_leaders(admin: AdminClient, pipeline: Pipeline) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            for future in admin.list_offsets(requests, request_timeout=TIMEOUT_SECONDS).values():
+            # Short: a request that meets no leader would otherwise use up all of the patience by itself.
+            for future in admin.list_offsets(requests, request_timeout=ASK_SECONDS).values():
                 future.result()
         except KafkaException:
             if time.monotonic() > deadline:

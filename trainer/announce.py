@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from schemas.messages import Artifact, ModelAnnouncement
 from schemas.model_log import Accepted, ModelLog
 from schemas.pipeline import Pipeline
@@ -30,8 +30,7 @@ class Announcer:
         """Accepted announcements up to now."""
         for record in self._reader.read(self._updates, self._read):
             self._read = record.offset + 1
-            if record.value is not None:
-                self._log.offer(record.offset, decode(record.value, ModelAnnouncement))
+            self._log.read(record.offset, record.value)
         return self._log
 
     def announced(self, decision_id: str) -> Accepted | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.codec import decode
-from schemas.messages import ModelAnnouncement, ScoreState, TrainerState
+from schemas.messages import ScoreState, TrainerState
 from schemas.model_log import ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
@@ -114,7 +114,7 @@ class LockstepBarrier:
             elif record.topic() == self._topic(TRAINER_STATE):
                 self._seen.trainer = decode(value, TrainerState)
             else:
-                self._seen.models.offer(record.offset() or 0, decode(value, ModelAnnouncement))
+                self._seen.models.read(record.offset() or 0, value)
 
     def _trained(self, labelled: int, alerts: int) -> bool:
         state = self._seen.trainer

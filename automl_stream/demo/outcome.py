@@ -11,7 +11,7 @@ from automl_stream.demo.quality import Quality, judge, live_answers
 from automl_stream.verify.kafka_log import KafkaLog
 from automl_stream.verify.recording import Log, Record
 from schemas.codec import WATERMARK_HEADER, decode
-from schemas.messages import DeadLetter, DriftAlert, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
+from schemas.messages import DeadLetter, DriftAlert, LabelValue, Prediction, TrainingDecision
 from schemas.model_log import Accepted, ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
@@ -88,7 +88,7 @@ def _read(pipeline: Pipeline, bootstrap_servers: str) -> _Log:
 
     models = ModelLog()
     for record in records(MODEL_UPDATES):
-        models.offer(record.offset, decode(record.value or b"", ModelAnnouncement))
+        models.read(record.offset, record.value)
     alerts: dict[str, tuple[int, DriftAlert]] = {}
     for record in records(DRIFT_ALERTS):
         alert = decode(record.value or b"", DriftAlert)

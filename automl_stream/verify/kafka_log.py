@@ -11,6 +11,9 @@ from automl_stream.verify.recording import Log, Record
 Bounds = dict[int, tuple[int, int]]
 
 _PATIENCE_SECONDS = 30.0
+_ASK_SECONDS = 0.1
+_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
+               KafkaError.UNKNOWN_TOPIC_OR_PART)
 _BATCH = 10_000
 _NO_GROUP = "automl-stream-verify"  # librdkafka asks for a name; nothing is ever committed under it
 
@@ -70,7 +73,16 @@ class KafkaLog:
                 for topic, found in records.items()}
 
     def _bounds(self, partition: TopicPartition) -> tuple[int, int]:
-        found = self._consumer.get_watermark_offsets(partition, timeout=self._answer_seconds)
+        """A broker that has just started knows its topics before it leads them: ask until it does."""
+        deadline = time.monotonic() + self._answer_seconds
+        while True:
+            try:
+                found = self._consumer.get_watermark_offsets(partition, timeout=self._answer_seconds)
+                break
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                    raise
+                time.sleep(_ASK_SECONDS)
         if found is None:
             raise KafkaUnavailable(f"Kafka at {self._servers} does not say where {partition.topic} ends; see to the "
                                    "broker and verify again")

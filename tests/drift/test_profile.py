@@ -79,7 +79,7 @@ def test_a_reference_worth_fewer_than_20_independent_rows_is_uncalibrated(profil
 
 
 @pytest.mark.parametrize(("cycle", "calibrated"), [(None, True), (100, True), (101, False)])
-def test_a_reference_must_cover_three_of_the_declared_cycles(cycle: int | None, calibrated: bool) -> None:  # noqa: FBT001
+def test_a_reference_must_cover_three_of_the_declared_cycles(cycle: int | None, calibrated: bool) -> None:
     values = np.random.default_rng(2).normal(size=300)
     column = FeatureColumn(name="x", kind="number", values=values)
     (feature,) = build_profile([column], longest_cycle=cycle).features

@@ -17,9 +17,9 @@ def test_rounded_thresholds_are_float32_and_split_every_float32_as_before(seed: 
     rows = random.random((400, 2)).round(decimals).astype(np.float32)
     fresh = random.random((2_000, 2)).round(decimals + 1).astype(np.float32)
     model = LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, min_child_samples=5).fit(rows, rows.sum(axis=1))
-    before = model.predict(fresh)
+    before = np.asarray(model.predict(fresh))
     round_thresholds(model)
-    assert np.array_equal(before, model.predict(fresh))
+    assert np.array_equal(before, np.asarray(model.predict(fresh)))
     thresholds = _thresholds(model.booster_.dump_model()["tree_info"])
     assert all(float(np.float32(t)) == t for t in thresholds)
 
