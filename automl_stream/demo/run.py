@@ -24,6 +24,7 @@ from producers.files import Table, file_rows, open_table
 from producers.pace import Pace
 from producers.replay import Lockstep, ReplaySettings, ReplaySummary, replay
 from producers.resume import Confirmed, run_name
+from producers.rows import check_columns
 from schemas.codec import canonical_label
 from schemas.messages import LabelValue
 from schemas.pipeline import Pipeline, load_pipeline
@@ -81,6 +82,7 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     began = time.monotonic()
     pipeline = load_pipeline(plan.pipeline_file)
     table = open_table(plan.data)
+    check_columns(table.columns, pipeline, str(plan.data))  # before anything is started
     first = int(table.rows * plan.train_fraction)
     if not 0 < first < table.rows:
         raise DemoFailed(f"{plan.data}: {table.rows} rows leave nothing to train on or nothing to replay with "
