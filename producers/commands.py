@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from producers.errors import DeliveryFailed, ProducerError, UnusableFile
-from schemas.pipeline import Pipeline, PipelineError, load_pipeline
 
 if TYPE_CHECKING:
+    from schemas.pipeline import Pipeline
     from producers.replay import ReplaySummary
 
 _PIPELINES = Path("pipelines")
@@ -89,7 +88,9 @@ def make_scenario(
     _ending_well(send)
 
 
-def _pipeline(path: Path | None, name: str) -> Pipeline:
+def _pipeline(path: Path | None, name: str) -> "Pipeline":
+    from schemas.pipeline import load_pipeline
+
     return load_pipeline(path or _PIPELINES / f"{name}.toml")
 
 
@@ -101,6 +102,8 @@ def _required(servers: str) -> str:
 
 def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
     if as_json:
+        import msgspec
+
         typer.echo(msgspec.json.encode(summary).decode())
         return
     typer.echo(f"{summary.events_confirmed} events and {summary.labels_confirmed} labels confirmed, last row "
@@ -111,6 +114,8 @@ def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
 
 
 def _ending_well(run: Callable[[], None]) -> None:
+    from schemas.pipeline import PipelineError
+
     try:
         run()
     except DeliveryFailed as error:

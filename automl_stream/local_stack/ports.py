@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 METRICS_PORTS = 8  # of one pipeline's services, with some to spare
+FIRST_UNUSED, LAST_UNUSED = 20_000, 32_000
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,24 +58,24 @@ _PURPOSES = {
 
 
 def unused_ports() -> Ports:
-    """Ports that nobody listens on now, with room for the metrics of several services."""
-    with ExitStack() as stack:
-        numbers = [_bind(stack, 0) for _ in range(4)]
-        while True:
-            with ExitStack() as row:
-                first = _bind(row, 0)
-                try:
-                    for number in range(first + 1, first + METRICS_PORTS):
-                        _bind(row, number)
-                except (OSError, OverflowError):
-                    continue
-                return Ports(**dict(zip(Ports.__struct_fields__, [*numbers, first], strict=True)))
+    """Ports that nobody listens on now, next to each other, the metrics ports of several services last.
+
+    They lie below the range from which systems give ports to outgoing connections: those come and go unseen.
+    """
+    while True:
+        first = secrets.randbelow(LAST_UNUSED - FIRST_UNUSED) + FIRST_UNUSED
+        numbers = range(first, first + len(Ports.__struct_fields__) + METRICS_PORTS)
+        if all(map(_can_bind, numbers)):
+            return Ports(**dict(zip(Ports.__struct_fields__, numbers, strict=False)))
 
 
-def _bind(stack: ExitStack, number: int) -> int:
-    opened = stack.enter_context(socket.socket())
-    opened.bind((LOOPBACK, number))
-    return int(opened.getsockname()[1])
+def _can_bind(number: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, number))
+        except OSError:
+            return False
+    return True
 
 
 def require_free(port: Port) -> None:

@@ -66,7 +66,7 @@ def kill_after(demo: Demo, service: str, rows: int) -> None:
     """SIGKILL a service once so many rows have been sent."""
 
     def pid() -> int | None:
-        assert demo.process.poll() is None, "the demo ended before its services could be killed"
+        assert demo.process.poll() is None, demo.process.communicate()[0]
         found = {s.name: s.pid for s in read_status(demo.home / "demo").services if s.alive}
         return found.get(service) if demo.rows_sent() >= rows else None
 
