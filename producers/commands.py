@@ -10,8 +10,8 @@ import typer
 from producers.errors import DeliveryFailed, ProducerError, UnusableFile
 
 if TYPE_CHECKING:
-    from schemas.pipeline import Pipeline
     from producers.replay import ReplaySummary
+    from schemas.pipeline import Pipeline
 
 _PIPELINES = Path("pipelines")
 
