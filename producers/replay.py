@@ -59,12 +59,13 @@ class ReplaySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySummary:
-    """What was sent, and what the broker confirmed of it; `misfits`: rows that end as dead letters."""
+    """What was sent, and what the broker confirmed of it; `labels_joinable`: labels sent of rows that will be scored; `misfits`: rows that end as dead letters."""
 
     events_sent: int
     events_confirmed: int
     labels_sent: int
     labels_confirmed: int
+    labels_joinable: int
     watermarks: int
     last_row: int | None
     misfits: int
@@ -105,6 +106,7 @@ class _Run:
         self._watermarks = Tally(topic=self._events.topic)
         self._partitions = self._outbox.partitions(self._events.topic)
         self._rows = 0
+        self._joinable = 0
         self._misfits = 0
         self._first_misfit = ""
         self._last_row: int | None = None
@@ -145,6 +147,7 @@ class _Run:
         return ReplaySummary(
             events_sent=self._events.sent, events_confirmed=self._events.confirmed,
             labels_sent=self._labels.sent, labels_confirmed=self._labels.confirmed,
+            labels_joinable=self._joinable,
             watermarks=self._watermarks.confirmed, last_row=self._last_row,
             misfits=self._misfits, first_misfit=self._first_misfit,
         )
@@ -186,6 +189,7 @@ class _Run:
 
     def _label(self, due: DueLabel, headers: Headers | None = None) -> None:
         if self._settings.labels and due.row not in self._settings.confirmed.labels:
+            self._joinable += due.joinable
             self._outbox.send(self._labels, due.key, encode(due.label), self._headers + (headers or []))
 
     def _watermark(self, *, ends: bool = False) -> None:

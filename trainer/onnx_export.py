@@ -27,6 +27,10 @@ def export(expert: FittedExpert) -> bytes:
     graph = _convert(expert)
     _rename_outputs(graph, expert)
     graph.producer_name, graph.producer_version, graph.graph.name = "automl-stream", "1", "model"
+    # The converter takes them from a set: their order would differ from process to process.
+    opsets = sorted((o.domain, o.version) for o in graph.opset_import)
+    del graph.opset_import[:]
+    graph.opset_import.extend([helper.make_opsetid(domain, version) for domain, version in opsets])
     helper.set_model_props(graph, {METADATA_KEY: expert.metadata.to_json()})
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString(deterministic=True))

@@ -166,7 +166,7 @@ def _replay(plan: DemoPlan, pipeline: Pipeline, table: Table, first: int, kafka:
                          Pace(plan.rate, time.monotonic, time.sleep), watcher.progress)
         watcher.stage("waiting until everything has been said")
         barrier.after_events(-1)
-        barrier.after_labels(-1, 0 if plan.lockstep else summary.labels_confirmed)
+        barrier.after_labels(-1, 0 if plan.lockstep else summary.labels_joinable)
         barrier.after_recording()
         return summary
     finally:
