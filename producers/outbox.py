@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from producers.errors import DeliveryFailed
-from schemas.topics import MAX_RECORD_BYTES
+from schemas.topics import MAX_EVENT_BYTES
 
 _GUARANTEES: dict[str, str | int | bool] = {
     "enable.idempotence": True,
@@ -16,7 +16,7 @@ _GUARANTEES: dict[str, str | int | bool] = {
 _TUNING: dict[str, str | int | bool] = {
     "linger.ms": 10,
     "batch.size": 256 << 10,
-    "message.max.bytes": MAX_RECORD_BYTES,
+    "message.max.bytes": MAX_EVENT_BYTES,
     "queue.buffering.max.messages": 20_000,
     "delivery.timeout.ms": 60_000,
     "log_level": 2,  # what goes wrong is raised, in one sentence

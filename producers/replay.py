@@ -59,7 +59,10 @@ class ReplaySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySummary:
-    """What was sent, and what the broker confirmed of it; `labels_joinable`: labels sent of rows that will be scored; `misfits`: rows that end as dead letters."""
+    """What was sent, and what the broker confirmed of it.
+
+    `labels_joinable`: labels sent of rows that will be scored; `misfits`: rows that end as dead letters.
+    """
 
     events_sent: int
     events_confirmed: int

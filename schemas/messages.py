@@ -305,6 +305,7 @@ class TrainerState(Message, frozen=True, kw_only=True):
     rounds: list[TrainingRound] = []
     incident: Incident | None = None
     last_incident: int | None = None
+    last_alert: str | None = None
     refreshed_labels: int
     refreshed_at: int
 

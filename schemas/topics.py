@@ -7,7 +7,8 @@ from schemas.pipeline import Pipeline
 
 DAY_MS = 86_400_000
 FOREVER = -1
-MAX_RECORD_BYTES = 2 << 20
+MAX_EVENT_BYTES = 1 << 20  # of what comes from outside
+MAX_RECORD_BYTES = 4 << 20  # of ours: a dead letter holds its event in base64, a prediction its features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,8 @@ def partition_count(pipeline: Pipeline, topic: Topic) -> int:
 
 def topic_settings(topic: Topic) -> dict[str, str]:
     """Kafka's topic configuration."""
-    settings = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
+    largest = MAX_EVENT_BYTES if topic in (EVENTS, LABELS) else MAX_RECORD_BYTES
+    settings = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(largest)}
     if topic.cleanup == "delete":
         settings["retention.ms"] = str(topic.retention_ms)
     return settings

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
 
+from schemas.topics import MAX_RECORD_BYTES
+
 PRODUCERS = 2
 FLUSH_SECONDS = 0.5  # how often a call that waits for Kafka looks whether it should give up
 MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
@@ -59,6 +61,7 @@ class Delivery:
             "partitioner": "murmur2_random",
             "linger.ms": linger_ms,
             "batch.size": 900_000,
+            "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": round(message_timeout * 1000),
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 1 << 20,

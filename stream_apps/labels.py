@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -18,7 +17,7 @@ from schemas.topics import LABELLED, LABELS, topic_name
 from stream_apps.delivery import Delivery, Record
 from stream_apps.label_join import LabelJoin, StoredLabel
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
-from stream_apps.storage import Storage
+from stream_apps.storage import REFUSED, Storage
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, die, make_app, run
@@ -56,7 +55,7 @@ class LabelAgent:
     async def _store(self, labels: Sequence[StoredLabel]) -> None:
         try:
             await self._join.store(labels)
-        except psycopg.DataError as error:
+        except REFUSED as error:
             if len(labels) == 1:
                 self._refuse(str(error), event_id=labels[0].event_id)
                 return

@@ -17,7 +17,7 @@ from schemas.messages import Prediction
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
-from stream_apps.storage import Storage
+from stream_apps.storage import REFUSED, Storage
 from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run
@@ -57,7 +57,7 @@ class Recorder:
     async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:
         try:
             await self._store_rows([_row(r) for r in records])
-        except (psycopg.DataError, ValueError):
+        except (*REFUSED, ValueError):
             # Some row cannot be stored: each by itself, so that it costs only itself.
             for record in records:
                 await self._store_one(message, record)
@@ -65,7 +65,7 @@ class Recorder:
     async def _store_one(self, message: Any, record: Any) -> None:
         try:
             await self._store_rows([_row(record)])
-        except (psycopg.DataError, ValueError) as error:
+        except (*REFUSED, ValueError) as error:
             reason = str(error)
             log.error("prediction refused", partition=message.partition, offset=record.offset, reason=reason)
             self.refused.inc()

@@ -31,6 +31,7 @@ from stream_apps.worker import WorkerSettings, die, make_app, run
 
 CHECKPOINT_SECONDS = 0.2
 TURN_SECONDS = 0.02
+PAUSE_FACTOR = 20
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
 
@@ -155,13 +156,17 @@ class ScoreAgent:
             await partition.checkpoint()
 
     def _became_idle(self, partition: ScoredPartition, now: float) -> bool:
-        """Whether the partition is now known to be idle: everything covered for `idle_after`, and nobody pausing."""
+        """Whether the partition is now known to be idle: everything covered for `idle_after`.
+
+        A source that only pauses has `PAUSE_FACTOR` times as long: one that died must not hold windows for ever.
+        """
         tp = TP(self._events, partition.partition)
-        if partition.idle or partition.windows.paused or not self._app.consumer.caught_up(tp):
+        if partition.idle or not self._app.consumer.caught_up(tp):
             self._caught_up_since.pop(partition.partition, None)
             return False
         since = self._caught_up_since.setdefault(partition.partition, now)
-        partition.idle = (now - since) * 1_000 >= self._pipeline.windows.idle_after
+        patience = self._pipeline.windows.idle_after * (PAUSE_FACTOR if partition.windows.paused else 1)
+        partition.idle = (now - since) * 1_000 >= patience
         return partition.idle
 
     # Assignments

@@ -15,6 +15,8 @@ ResultT = TypeVar("ResultT")
 Work = Callable[["psycopg.AsyncConnection[tuple[object, ...]]"], Awaitable[ResultT]]
 
 RETRY_SECONDS = 1.0
+# The statement is refused, whenever it is tried: a value that does not fit its column, or an index entry too long.
+REFUSED = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
 
 
 class Storage:
@@ -32,7 +34,7 @@ class Storage:
         """Result of `work` in one committed transaction, tried again for as long as PostgreSQL cannot be reached.
 
         Raises:
-            psycopg.DataError: and the like, where the statement itself is refused: trying again cannot help.
+            psycopg.Error: one of `REFUSED`, where trying again cannot help.
         """
         async with self._lock:
             while True:
@@ -40,6 +42,8 @@ class Storage:
                     connection = await self._connect()
                     async with connection.transaction():
                         result = await work(connection)
+                except REFUSED:
+                    raise
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     if self.available or not self._warned:
                         log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])

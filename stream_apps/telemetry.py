@@ -6,38 +6,29 @@ import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from stream_apps.worker import RepeatLimit
+
 
 def configure_logs(**context: object) -> None:
     """JSON lines with `context` (service, pipeline, ...) on every one."""
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-                    structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info,
-                    structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
-    )
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
+                         structlog.processors.TimeStamper(fmt="iso", utc=True),
+                         structlog.processors.format_exc_info]
+    structlog.configure(processors=[*shared, structlog.processors.JSONRenderer()],
+                        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout))
     structlog.contextvars.bind_contextvars(**context)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, force=True,
-                        format='{"timestamp": "%(asctime)s", "level": "%(levelname)s", "logger": "%(name)s", '
-                               '"event": %(message)r}')
-    # A broker outage of a minute writes 13,000 lines here otherwise.
-    logging.getLogger("aiokafka").addFilter(_RateLimit(50))
-
-
-class _RateLimit(logging.Filter):
-    """Passes the first lines of each kind, then every thousandth."""
-
-    def __init__(self, first: int) -> None:
-        super().__init__()
-        self._first = first
-        self._seen: dict[str, int] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        count = self._seen[record.msg] = self._seen.get(str(record.msg), 0) + 1
-        return count <= self._first or count % 1_000 == 0
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                                              structlog.processors.JSONRenderer()]))
+    # A broker outage of a minute writes 13,000 lines otherwise.
+    handler.addFilter(RepeatLimit())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def serve_metrics(port: int, health: Callable[[], dict[str, object]]) -> ThreadingHTTPServer:

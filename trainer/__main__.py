@@ -7,7 +7,7 @@ import time
 import structlog
 
 from schemas.pipeline import PipelineError, load_pipeline
-from trainer.errors import MissingLibrary, MissingSetting
+from trainer.errors import DefinitionChanged, MissingLibrary, MissingSetting
 from trainer.leadership import Leadership
 from trainer.metrics import configure_logs, serve_metrics
 from trainer.service import Trainer
@@ -31,7 +31,7 @@ def main() -> int:
         serve_metrics(settings.metrics_port,
                       lambda: {"ok": True, "leads": trainer.covered is not None, "covered": trainer.covered})
         trainer.run()
-    except MissingLibrary as error:
+    except (MissingLibrary, DefinitionChanged) as error:
         log.error(str(error))
         return 2
     except Exception:  # the process ends: nothing half-done may go on

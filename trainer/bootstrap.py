@@ -14,7 +14,7 @@ from trainer.announce import Announcer
 from trainer.candidates import fit
 from trainer.errors import AlreadyBootstrapped, UnusableRows
 from trainer.first_model import FirstModel, choose, first_state
-from trainer.history import History, TrainingRows
+from trainer.history import BINARY_CLASSES, History, TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.promotion import Promoted, Promoter, Promotion
 from trainer.reference import reference_profile
@@ -109,11 +109,17 @@ def _write_rows(topic: str, rows: Iterable[LabelledEvent], reader: LogReader, wr
 
 def _read_back(pipeline: Pipeline, reader: LogReader) -> TrainingRows:
     history, last = History(pipeline), -1
+    classes: set[str] = set()
     for record in reader.read(topic_name(pipeline.name, LABELLED)):
         event = decode(record.value, LabelledEvent) if record.value else None
+        if event is not None and pipeline.task == "binary":
+            classes.add(str(event.label))
         if event is not None and history.fits(event):
             history.append(record.offset, event)
             last = record.offset
+    if len(classes) > BINARY_CLASSES:
+        raise UnusableRows(f"the label has {len(classes)} classes ({', '.join(sorted(classes)[:5])}, ...), pipeline "
+                           f"'{pipeline.name}' is binary; change key 'pipeline.task' to multiclass, or the label")
     data = history.dataset(history.first_offset(), last) if last >= 0 else None
     if data is None or len(data.rows) < MIN_ROWS:
         raise UnusableRows(f"{0 if data is None else len(data.rows)} usable rows; the first model needs at least "

@@ -6,6 +6,7 @@ TrainerError
 ├── ParityError           the exported file does not answer like the fitted model; not retriable
 ├── BadArtifact           announced bytes are missing or differ; not retriable
 ├── MissingLibrary        LightGBM's system library is not installed; not retriable
+├── DefinitionChanged     the features are no longer those of the serving model; not retriable
 ├── MissingSetting        the environment lacks a setting; not retriable
 ├── RegistryUnavailable   MLflow does not answer; retriable
 ├── LostLeadership        another trainer leads; end the process and queue up again
@@ -36,6 +37,10 @@ class BadArtifact(TrainerError):
 
 class MissingLibrary(TrainerError):
     """A system library is missing."""
+
+
+class DefinitionChanged(TrainerError):
+    """The pipeline's features are not those that the log and the serving model were made with."""
 
 
 class MissingSetting(TrainerError):

@@ -15,6 +15,8 @@ from schemas.pipeline import Pipeline, Task
 
 _NEVER = np.iinfo(np.int64).max
 
+BINARY_CLASSES = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -77,8 +79,13 @@ class History:
         self._values: dict[Any, Any] = {}  # one object a category
 
     def fits(self, event: LabelledEvent) -> bool:
-        """Whether its vector has the length of the definition (an older definition's may not)."""
-        return len(event.features) == len(self._matrix.features)
+        """Whether its vector has the length of the definition (an older definition's may not), and its label is one
+        of the two classes where there are two: a stray third would make a model that no scorer accepts."""
+        if len(event.features) != len(self._matrix.features):
+            return False
+        label = str(canonical_label(self._task, event.label))
+        full = self._task == "binary" and len(self._first_seen) >= BINARY_CLASSES
+        return not full or label in self._first_seen
 
     def rows_of(self, events: Sequence[LabelledEvent]) -> Rows:
         """Events that fit, as rows."""

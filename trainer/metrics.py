@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
@@ -23,16 +24,17 @@ INCIDENT = Gauge("trainer_incident_open", "1 while an incident is open.")
 
 def configure_logs(**context: object) -> None:
     """JSON lines on standard output with `context` on every one."""
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-                    structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info,
-                    structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
-    )
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
+                         structlog.processors.TimeStamper(fmt="iso", utc=True),
+                         structlog.processors.format_exc_info]
+    structlog.configure(processors=[*shared, structlog.processors.JSONRenderer()],
+                        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout))
     structlog.contextvars.bind_contextvars(**context)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, force=True,
-                        format='{"timestamp": "%(asctime)s", "level": "%(levelname)s", "logger": "%(name)s", '
-                               '"event": %(message)r}')
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                                              structlog.processors.JSONRenderer()]))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def serve_metrics(port: int, health: Callable[[], dict[str, object]]) -> ThreadingHTTPServer:

@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from schemas.model_file import METADATA_KEY
+from schemas.model_file import METADATA_KEY, ModelMetadata
 from trainer.candidates import UNSEEN, FittedExpert
 from trainer.errors import ParityError
 from trainer.history import Rows
@@ -34,6 +34,12 @@ def export(expert: FittedExpert) -> bytes:
     helper.set_model_props(graph, {METADATA_KEY: expert.metadata.to_json()})
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def read_metadata(data: bytes) -> ModelMetadata:
+    """What an exported file says about itself."""
+    properties = {entry.key: entry.value for entry in onnx.load_from_string(data).metadata_props}
+    return ModelMetadata.from_json(properties[METADATA_KEY])
 
 
 def check_parity(data: bytes, expert: FittedExpert, rows: Rows, tolerance: float) -> float:

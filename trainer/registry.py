@@ -98,7 +98,13 @@ class Registry:
             client = self._connected()
             return self._write(client, registration)
         except Exception as error:  # MLflow, SQLAlchemy and requests share no tree
-            raise RegistryUnavailable(f"{self._place()}: {type(error).__name__}: {str(error)[:300]}") from error
+            said = self._masked(str(error))[:300]
+            raise RegistryUnavailable(f"{self._place()}: {type(error).__name__}: {said}") from error
+
+    def _masked(self, text: str) -> str:
+        """MLflow and SQLAlchemy quote the whole address in their errors."""
+        password = urlsplit(self._settings.tracking_uri).password
+        return text.replace(password, "***") if password else text
 
     def _write(self, client: Any, registration: Registration) -> Registered:
         name, decision = registration.model_name, registration.decision_id

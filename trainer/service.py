@@ -13,10 +13,11 @@ from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused
-from trainer.errors import ParityError
+from trainer.errors import DefinitionChanged, ParityError
 from trainer.history import TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.leadership import Leadership
+from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
 from trainer.reference import reference_profile
 from trainer.registry import Registry
@@ -52,7 +53,9 @@ class Trainer:
         """
         while not self._leadership.wait(_TICK_S):
             pass
-        session = self._resume(self._wait_for_state())
+        state = self._wait_for_state()
+        self._require_same_features()
+        session = self._resume(state)
         self._registry.warm_up()
         while True:
             if not self._advance(session):
@@ -70,6 +73,19 @@ class Trainer:
                 log.info("no model yet: waiting for `automl-stream bootstrap`")
                 told = True
             self._leadership.wait(1.0)
+
+    def _require_same_features(self) -> None:
+        """The log holds vectors in the order of the definition they were scored with: never train them as another."""
+        current = self._announcer.models().current
+        if current is None:
+            return
+        served = read_metadata(self._announcer.load(current.announcement.model)).features
+        wanted = [(feature.name, feature.type) for feature in self._pipeline.features]
+        if [(feature.name, feature.type) for feature in served] != wanted:
+            raise DefinitionChanged(
+                f"the features of pipeline '{self._pipeline.name}' are not those of version "
+                f"{current.announcement.version}, which serves; give the changed definition another pipeline.name and "
+                "bootstrap it")
 
     def _resume(self, state: TrainerState) -> Session:
         began = time.perf_counter()

@@ -51,7 +51,12 @@ class Session:
                        experts=[c.freeze() for c in self._pool.contenders])
 
     def alert(self, offset: int, alert: DriftAlert) -> Steps:
-        """Take the alert at `offset` of drift-alerts in; it applies before the next row."""
+        """Take the alert at `offset` of drift-alerts in; it applies before the next row. One that a restarted monitor
+        said again counts once."""
+        if alert.alert_id == self._state.last_alert:
+            self._change(covered_alerts=offset + 1)
+            yield Checkpoint(state=self.snapshot())
+            return
         met = policy.meet(alert, self._state.incident, self._state.last_incident, self._pipeline.retraining)
         incident = met.incident
         verdict: Literal["suppressed", "deferred"] = "suppressed"
@@ -59,7 +64,7 @@ class Session:
             labels = self._history.count_since(incident.onset, self._state.covered - 1)
             incident = replace(incident, labels=labels)
             verdict = "deferred"
-        self._change(incident=incident, covered_alerts=offset + 1)
+        self._change(incident=incident, covered_alerts=offset + 1, last_alert=alert.alert_id)
         missing = policy.missing_labels(incident, self._pipeline.retraining) if incident is not None else 0
         if verdict == "suppressed" or missing:
             reason = met.reason if verdict == "suppressed" else f"{missing} labels since the onset are missing"
@@ -92,7 +97,7 @@ class Session:
 
     def _judge_ripe(self, at: int) -> Steps:
         min_rows = self._pipeline.gate.min_rows
-        ripe = {c.decision_id for c in self._pool.contenders if c.rows == min_rows}
+        ripe = {c.decision_id for c in self._pool.contenders if c.rows >= min_rows}
         for judged in [r for r in self._state.rounds if r.decision_id in ripe]:
             yield from self._judge(judged, at)
             self._prune()

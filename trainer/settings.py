@@ -45,8 +45,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSetting
             artifact_root=environment.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"),
         ),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
-        metrics_port=int(environment.get("METRICS_PORT", "0")),
+        metrics_port=_port(environment.get("METRICS_PORT") or "0"),
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal():
+        raise MissingSetting(f"METRICS_PORT is {text!r}; it must hold a port number")
+    return int(text)
 
 
 def _need(environment: Mapping[str, str], name: str, what: str) -> str:

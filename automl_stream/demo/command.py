@@ -66,6 +66,8 @@ def demo(
     from automl_stream.local_stack.supervisor import Supervisor
     from schemas.pipeline import load_pipeline
 
+    if not report.absolute().parent.is_dir():
+        raise WrongUse(f"--report {report}: there is no folder {report.parent}; make it, or choose another")
     place = home / "demo"
     file, stem = (data, data.name.partition(".")[0]) if data else (scenario_file(place, seed), SCENARIO)
     definition = pipeline or PIPELINES / f"{stem}.toml"
@@ -83,7 +85,7 @@ def demo(
     run.write_report(report, content)
     console.print(summarise(content))
     console.print(f"The whole report is in {report}; data and logs are in {place}; "
-                  f"`automl-stream verify --pipeline {definition} --home {place}` proves that nothing was lost.")
+                  f"`automl-stream verify --home {place}` proves that nothing was lost.")
     raise typer.Exit(1 if content["lost"] else 0)
 
 

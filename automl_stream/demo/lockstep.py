@@ -46,10 +46,14 @@ class _Seen:
 
 
 class LockstepBarrier:
-    """Waits, block by block. Create it after bootstrap: labels are counted from what `labelled` holds by then."""
+    """Waits, block by block. Create it after bootstrap: labels are counted from what `labelled` holds by then.
 
-    def __init__(self, pipeline: Pipeline, kafka: Mapping[str, str]) -> None:
+    `require_services` raises where a service will not come back, so that nobody waits for it.
+    """
+
+    def __init__(self, pipeline: Pipeline, kafka: Mapping[str, str], require_services: Callable[[], None]) -> None:
         self._pipeline = pipeline
+        self._require_services = require_services
         self._seen = _Seen()
         self._tail = Consumer({**kafka, "group.id": "lockstep", "enable.auto.commit": False, "fetch.wait.max.ms": 20})
         self._monitor = Consumer({**kafka, "group.id": f"{pipeline.name}.monitor", "enable.auto.commit": False})
@@ -100,6 +104,7 @@ class LockstepBarrier:
         while not done():
             if time.monotonic() > deadline:
                 raise LockstepStalled(f"{who} got no further for {PATIENCE_SECONDS:.0f} s; see its log")
+            self._require_services()
             self._read()
 
     def _read(self) -> None:

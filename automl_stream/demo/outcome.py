@@ -11,7 +11,7 @@ from automl_stream.demo.quality import Quality, judge, live_answers
 from automl_stream.verify.kafka_log import KafkaLog
 from automl_stream.verify.recording import Log, Record
 from schemas.codec import WATERMARK_HEADER, decode
-from schemas.messages import DeadLetter, DriftAlert, LabelValue, Prediction, TrainingDecision
+from schemas.messages import DeadLetter, DriftAlert, LabelValue, Prediction, TrainingDecision, derived_id
 from schemas.model_log import Accepted, ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
@@ -139,7 +139,7 @@ def _version(accepted: Accepted) -> dict[str, Any]:
 
 
 def _reactions(log: _Log, winners: Any) -> list[float]:
-    """Seconds from an incident's newest alert before its first promotion to the first prediction by that model."""
+    """Seconds from the alert that opened an incident to the first prediction by its first promoted model."""
     incident_of = {d.decision_id: d.incident_id for d in log.decisions if d.incident_id}
     first_scored: dict[int, int] = {}
     for p in winners:
@@ -149,9 +149,5 @@ def _reactions(log: _Log, winners: Any) -> list[float]:
         incident = incident_of.get(accepted.announcement.decision_id)
         if incident and accepted.epoch in first_scored:
             served.setdefault(incident, first_scored[accepted.epoch])
-    found = []
-    for at in served.values():
-        before = [said for said, _ in log.alerts if said <= at]
-        if before:
-            found.append((at - max(before)) / 1_000)
-    return found
+    opened = {derived_id("incident", alert.alert_id): said for said, alert in log.alerts}
+    return [(at - opened[incident]) / 1_000 for incident, at in served.items() if incident in opened]

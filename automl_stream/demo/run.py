@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from producers.files import Table, file_rows, open_table
 from producers.pace import Pace
 from producers.replay import Lockstep, ReplaySettings, ReplaySummary, replay
 from producers.resume import Confirmed, run_name
-from producers.rows import check_columns
+from producers.rows import Row, check_columns
 from schemas.codec import canonical_label
 from schemas.messages import LabelValue
 from schemas.pipeline import Pipeline, load_pipeline
+
+PIPELINE_FILE = "pipeline.toml"
 
 Say = Callable[[str], None]
 
@@ -88,6 +90,7 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
         raise DemoFailed(f"{plan.data}: {table.rows} rows leave nothing to train on or nothing to replay with "
                          f"--train-fraction {plan.train_fraction}")
     watcher.stage("starting Kafka, PostgreSQL and MLflow")
+    (plan.home / PIPELINE_FILE).write_bytes(plan.pipeline_file.read_bytes())  # what `verify` reads when told no other
     addresses = _fresh_stack(plan, supervisor, environment, watcher.stage)
     watcher.stage(f"training the first model on {first} of {table.rows} rows")
     launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)  # they wait for the model
@@ -97,7 +100,11 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     watcher.started(pipeline, kafka, truth)
     watcher.stage(f"replaying {table.rows - first} rows" + (" in lockstep" if plan.lockstep else ""))
     replay_began = time.monotonic()
-    summary = _replay(plan, pipeline, table, first, kafka, watcher)
+    barrier = LockstepBarrier(pipeline, kafka, lambda: supervisor.require(lambda service: service.name != "mlflow"))
+    try:
+        summary = _replay(plan, pipeline, file_rows(table, pipeline, first), kafka, barrier, watcher)
+    finally:
+        barrier.close()
     replay_seconds = time.monotonic() - replay_began
     watcher.stage("summing up")
     rss = {name: round(size / 1e6) for name, size in supervisor.rss().items()}
@@ -153,24 +160,19 @@ def _truth(table: Table, pipeline: Pipeline, first: int) -> dict[str, LabelValue
             for row in file_rows(table, pipeline, first) if row.fits and not label_problem(row, pipeline.task)}
 
 
-def _replay(plan: DemoPlan, pipeline: Pipeline, table: Table, first: int, kafka: Mapping[str, str],
-            watcher: Watcher) -> ReplaySummary:
-    barrier = LockstepBarrier(pipeline, kafka)
-    try:
-        block = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
-        settings = ReplaySettings(
-            kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,
-            label_delay=plan.label_delay,
-            lockstep=Lockstep(block_rows=block, barrier=barrier) if plan.lockstep else None)
-        summary = replay(file_rows(table, pipeline, first), pipeline, settings,
-                         Pace(plan.rate, time.monotonic, time.sleep), watcher.progress)
-        watcher.stage("waiting until everything has been said")
-        barrier.after_events(-1)
-        barrier.after_labels(-1, 0 if plan.lockstep else summary.labels_joinable)
-        barrier.after_recording()
-        return summary
-    finally:
-        barrier.close()
+def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: Mapping[str, str],
+            barrier: LockstepBarrier, watcher: Watcher) -> ReplaySummary:
+    block = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
+    settings = ReplaySettings(
+        kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,
+        label_delay=plan.label_delay, lockstep=Lockstep(block_rows=block, barrier=barrier) if plan.lockstep else None)
+    pace = Pace(plan.rate, time.monotonic, time.sleep)
+    summary = replay(rows, pipeline, settings, pace, watcher.progress)
+    watcher.stage("waiting until everything has been said")
+    barrier.after_events(-1)
+    barrier.after_labels(-1, 0 if plan.lockstep else summary.labels_joinable)
+    barrier.after_recording()
+    return summary
 
 
 def _now_ms() -> int:

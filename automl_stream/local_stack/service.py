@@ -22,6 +22,8 @@ LOG_BYTES = 16 * 1024**2
 HEALTHY_SECONDS = 30.0
 """A process that lived this long did not crash in a row."""
 LONGEST_DELAY = 30.0
+HOPELESS_EXIT = 2
+"""The exit code of a service that says: starting me again cannot help."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,8 @@ class Child:
             signal_group(self.record.pid, signal.SIGKILL)  # what a dead leader leaves behind would hold its port
             lived = time.time() - self.record.created
         self._crashes_in_a_row = 1 if lived > HEALTHY_SECONDS else self._crashes_in_a_row + 1
-        self.given_up = not self.service.restart or self._crashes_in_a_row > self.service.max_restarts
+        hopeless = self.exit_code() == HOPELESS_EXIT
+        self.given_up = hopeless or not self.service.restart or self._crashes_in_a_row > self.service.max_restarts
         delay = min(self.service.restart_delay * 2 ** (self._crashes_in_a_row - 1), LONGEST_DELAY)
         self._restart_at = time.monotonic() + delay
 

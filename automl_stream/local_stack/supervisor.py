@@ -28,7 +28,7 @@ from automl_stream.local_stack.processes import (
 from automl_stream.local_stack.service import Child, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -109,11 +109,19 @@ class Supervisor:
         child.settled = True
 
     def wait(self) -> None:
-        """Wait until asked to end. Raises ServiceFailed if a service is given up meanwhile."""
+        """Wait until asked to end. A service that is given up takes no other with it, unless all stand on it.
+
+        Raises:
+            ServiceFailed: if Kafka or PostgreSQL is given up.
+        """
         while not self.ending.wait(POLL_SECONDS):
-            for child in list(self._children.values()):
-                if child.given_up:
-                    raise ServiceFailed(_failure(child, f"ended with code {child.exit_code()} and was given up"))
+            self.require(lambda service: service.infrastructure)
+
+    def require(self, wanted: Callable[[Service], bool]) -> None:
+        """Raise ServiceFailed if one of the wanted services is given up."""
+        for child in list(self._children.values()):
+            if child.given_up and wanted(child.service):
+                raise ServiceFailed(_failure(child, f"ended with code {child.exit_code()} and was given up"))
 
     def stop(self, name: str) -> None:
         """End one service in good order, for good."""

@@ -24,7 +24,8 @@ def add_command(app: typer.Typer) -> None:
 
 
 def verify(
-    pipeline: Annotated[Path, typer.Option(envvar="AUTOML_STREAM_PIPELINE", help="Pipeline file.")],
+    pipeline: Annotated[Path | None, typer.Option(envvar="AUTOML_STREAM_PIPELINE",
+                                                  help="Pipeline file; else that of the last demo.")] = None,
     home: Annotated[Path, typer.Option(envvar="AUTOML_STREAM_HOME", help="Home of the local stack.")] = DEFAULT_HOME,
     sample: Annotated[int | None, typer.Option(min=1, help="Rescore only so many predictions.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for services that lag.")] = 30.0,
@@ -43,8 +44,10 @@ def verify(
     from schemas.pipeline import PipelineError, load_pipeline  # noqa: PLC0415
 
     try:
-        with reachable(home, os.environ) as addresses:
-            recording, lagging = load(load_pipeline(pipeline), *addresses, wait)
+        place = demo_place(home) if pipeline is None else home
+        definition = load_pipeline(pipeline or place / "pipeline.toml")
+        with reachable(place, os.environ) as addresses:
+            recording, lagging = load(definition, *addresses, wait)
     except (VerifyError, PipelineError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(WRONG_USE) from error
@@ -57,6 +60,11 @@ def verify(
     else:
         show(verdict, lagging, Console(soft_wrap=True))
     raise typer.Exit(0 if verdict.ok else 1)
+
+
+def demo_place(home: Path) -> Path:
+    """Where the last demo of `home` left its data; `home` itself where it is that place."""
+    return home / "demo" if (home / "demo" / "pipeline.toml").exists() else home
 
 
 @contextmanager

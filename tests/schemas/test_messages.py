@@ -74,7 +74,7 @@ EXAMPLES: list[Message] = [
                  champion=EXPERT, champion_epoch=41, experts=[EXPERT],
                  rounds=[TrainingRound(decision_id="d2", trigger="incident", dataset=DATASET, incident_id="i1",
                                        multiple=1)],
-                 incident=Incident(incident_id="i1", onset=200, opened=210, labels=40), last_incident=None,
+                 incident=Incident(incident_id="i1", onset=200, opened=210, labels=40), last_incident=None, last_alert="a1",
                  refreshed_labels=200, refreshed_at=946_684_700_000),
     ModelAnnouncement(replaces=41, version="8", model=Artifact(digest="ab", size=10, offset=5),
                       profile=Artifact(digest="cd", size=3, offset=6), reason="lower loss", decision_id="d1",
