@@ -55,13 +55,13 @@ def payments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_demo(payments: Path, tmp_path: Path) -> Callable[[str], Demo]:
-    def start(name: str) -> Demo:
+def start_demo(payments: Path, tmp_path: Path) -> Callable[..., Demo]:
+    def start(name: str, *more: str, data: Path = payments / "payments.csv") -> Demo:
         home = tmp_path / name
         home.mkdir()
         ports = unused_ports()
-        arguments = ["demo", "--data", str(payments / "payments.csv"), "--pipeline", str(payments / "payments.toml"),
-                     "--report", str(home / "report.json"), *options(home, ports)]
+        arguments = ["demo", "--data", str(data), "--pipeline", str(payments / "payments.toml"),
+                     "--report", str(home / "report.json"), *options(home, ports), *more]
         process = subprocess.Popen([sys.executable, "-m", "automl_stream", *arguments], text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return Demo(home=home, pipeline=payments / "payments.toml", process=process,

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from automl_stream.local_stack.status import read_status
@@ -14,6 +16,27 @@ from schemas.pipeline import load_pipeline
 from tests.demo.conftest import ROWS, Demo, command
 from tests.verify.test_verdict import MUTATIONS
 from tests.wait import wait_for
+
+
+def test_a_free_run_dead_letters_a_bad_row_and_loses_nothing(start_demo: Callable[..., Demo], payments: Path) -> None:
+    lines = (payments / "payments.csv").read_text().splitlines()
+    card, _, rest = lines[3_000].split(",", 2)
+    lines[3_000] = f"{card},much,{rest}"
+    (payments / "misfit.csv").write_text("\n".join(lines) + "\n")
+    demo = start_demo("free", "--no-lockstep", "--rate", "500", data=payments / "misfit.csv")
+    report = demo.report()
+    assert (report["rows"], report["lost"], report["dead_letters"]) == (ROWS * 4 // 5, 0, 1)
+    verified = command(["verify", "--json"], demo.home)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def change_of(demo: Demo) -> int:
+    """Event time of the scenario's change, epoch ms."""
+    truth = json.loads(demo.pipeline.with_name("payments.truth.json").read_text())
+    replay = load_pipeline(demo.pipeline).replay
+    assert replay is not None
+    start = int(datetime.fromisoformat(replay.start).timestamp() * 1_000)
+    return start + int(truth["documented"][0]) * replay.spacing
 
 
 def each_mutation_is_found(demo: Demo) -> None:
@@ -42,12 +65,14 @@ def parts(entries: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
     return [{key: entry[key] for key in keys} for entry in entries]
 
 
-def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(start_demo: Callable[[str], Demo]) -> None:
+def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(start_demo: Callable[..., Demo]) -> None:
     undisturbed = start_demo("undisturbed")
     calm = undisturbed.report()
     assert calm["rows"] == ROWS * 4 // 5
     assert (calm["lost"], calm["raw_repeats"], calm["dead_letters"]) == (0, 0, 0)
     assert calm["alerts"]
+    assert all(alert["window_end"] > change_of(undisturbed) for alert in calm["alerts"])
+    assert any(d["verdict"] == "promoted" and d["trigger"] != "bootstrap" for d in calm["decisions"])
     assert calm["log_loss_live"] < calm["log_loss_frozen"]
     assert calm["average_precision_live"] > calm["average_precision_frozen"]
 
