@@ -80,11 +80,36 @@ def test_a_killed_service_is_restarted_and_counted(supervisor: Supervisor, wait_
 
 
 def test_a_service_that_keeps_crashing_is_given_up_with_its_last_words(supervisor: Supervisor) -> None:
-    crash = Service(name="crash", command=("sh", "-c", "echo the reason; exit 3"), restart_delay=0.01, max_restarts=2)
+    crash = Service(name="crash", command=("sh", "-c", "echo the reason; exit 3"), restart_delay=0.01, max_restarts=2,
+                    infrastructure=True)
     supervisor.launch(crash, settled=True)
     with pytest.raises(ServiceFailed, match=r"(?s)crash ended with code 3.*the reason"):
         supervisor.wait()
     assert supervisor.restarts("crash") == 2
+
+
+def test_a_service_that_says_it_is_hopeless_is_given_up_at_once_and_takes_no_other_with_it(
+    supervisor: Supervisor, wait_for: Callable[..., None]
+) -> None:
+    hopeless = Service(name="hopeless", command=("sh", "-c", "echo no library; exit 2"), restart_delay=0.01)
+    supervisor.launch(hopeless, settled=True)
+    wait_for(lambda: given_up(supervisor, "hopeless"))
+    assert supervisor.restarts("hopeless") == 0
+    supervisor.require(lambda service: service.name != "hopeless")
+    with pytest.raises(ServiceFailed, match=r"(?s)hopeless ended with code 2.*no library"):
+        supervisor.require(lambda service: service.name == "hopeless")
+    floor = Service(name="floor", command=("sh", "-c", "exit 3"), max_restarts=0, infrastructure=True)
+    supervisor.launch(floor, settled=True)
+    with pytest.raises(ServiceFailed, match="floor ended with code 3"):
+        supervisor.wait()
+
+
+def given_up(supervisor: Supervisor, name: str) -> bool:
+    try:
+        supervisor.require(lambda service: service.name == name)
+    except ServiceFailed:
+        return True
+    return False
 
 
 def test_a_service_that_ends_before_it_is_ready_is_not_restarted_but_reported(supervisor: Supervisor) -> None:

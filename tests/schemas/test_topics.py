@@ -7,9 +7,22 @@ from pathlib import Path
 import pytest
 
 from schemas import messages, topics
+from schemas.codec import encode
 from schemas.json_schema import TYPES
 from schemas.pipeline import Feature, Identity, Pipeline
-from schemas.topics import EVENTS, LABELLED, MODEL_UPDATES, SCORE_STATE, TOPICS, Topic, partition_count, topic_settings
+from schemas.topics import (
+    EVENTS,
+    LABELLED,
+    LABELS,
+    MAX_EVENT_BYTES,
+    MAX_RECORD_BYTES,
+    MODEL_UPDATES,
+    SCORE_STATE,
+    TOPICS,
+    Topic,
+    partition_count,
+    topic_settings,
+)
 
 ROOT = Path(topics.__file__).parents[1]
 PACKAGES = ("automl_stream", "drift", "producers", "schemas", "stream_apps", "trainer")
@@ -75,3 +88,15 @@ def test_a_topic_has_the_pipelines_partitions_unless_one_order_for_everyone_matt
     assert partition_count(PIPELINE, EVENTS) == 3
     assert partition_count(PIPELINE, LABELLED) == 1
     assert messages.LabelledEvent.__name__ == LABELLED.message
+
+
+def test_only_what_comes_from_outside_is_held_to_the_size_of_an_event() -> None:
+    limits = {topic: int(topic_settings(topic)["max.message.bytes"]) for topic in TOPICS}
+    assert {topic.name for topic, limit in limits.items() if limit == MAX_EVENT_BYTES} == {EVENTS.name, LABELS.name}
+    assert set(limits.values()) == {MAX_EVENT_BYTES, MAX_RECORD_BYTES}
+
+
+def test_a_dead_letter_has_room_for_the_largest_event() -> None:
+    letter = messages.DeadLetter(source="s" * 100, reason="malformed", detail="d" * 1_000, raw=bytes(MAX_EVENT_BYTES),
+                                 raw_key=b"k" * 100, record_ts=1, last_offset=1)
+    assert len(encode(letter)) < MAX_RECORD_BYTES

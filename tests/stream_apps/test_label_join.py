@@ -1,6 +1,7 @@
 """Each pair of prediction and label enters the training log once, in one order, whatever comes first."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -216,7 +217,8 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
         bad = [b"", b"{", b"\xff", b'{"x":' + b"[" * 9_999, encode(Label(event_id="\x00", entity="x", ts=1, label="a")),
                encode(Label(event_id="v", entity="x", ts=1, label="\x00")), encode(Label(
                    event_id="t", entity="x", ts=2**70, label="a")), encode(Label(
-                       event_id="r", entity="x", ts=1, label="a", revision=2**40))]
+                       event_id="r", entity="x", ts=1, label="a", revision=2**40)),
+               encode(Label(event_id="i", entity=random.Random(1).randbytes(10_000).hex(), ts=1, label="a"))]
         records = [label_record(k, value) for k, value in enumerate([*bad, good])]
         records.append(label_record(99, encode(Label(event_id="b", entity="x", ts=1, label="a")), b"one/of many"))
         await agent.store(FakeStream((f"{desk.pipeline.name}.labels", 0, records)))

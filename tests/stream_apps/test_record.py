@@ -1,6 +1,7 @@
 """Predictions in PostgreSQL: the highest epoch counts, a replay changes nothing, one bad row costs only itself."""
 
 import asyncio
+import random
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -91,7 +92,9 @@ def test_a_replay_changes_nothing(desk: Desk) -> None:
     prediction(1, event_id="a\x00b"), prediction(1, features=["\x00"]), prediction(1, ts=2**70),
     prediction(1, source="no source"), prediction(1, source_day="someday"), b"{", b"\xff", None,
     prediction(1).replace(b'"score":0.75', b'"score":null'),
-], ids=["nul", "nul in a feature", "time too large", "source", "day", "malformed", "not utf-8", "nothing", "no score"])
+    prediction(1, entity=random.Random(1).randbytes(10_000).hex()),
+], ids=["nul", "nul in a feature", "time too large", "source", "day", "malformed", "not utf-8", "nothing", "no score",
+        "entity too long for an index"])
 def test_one_bad_row_costs_only_itself_even_as_the_first_of_its_day(desk: Desk, bad: bytes | None) -> None:
     desk.record(prediction(0), bad, prediction(2))
     assert desk.rows("source") == [("T-1-0",), ("T-1-2",)]

@@ -12,7 +12,7 @@ from schemas.codec import decode
 from schemas.messages import ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
-from stream_apps.score import MAX_UNDELIVERED, ScoreAgent
+from stream_apps.score import MAX_UNDELIVERED, PAUSE_FACTOR, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.stream_apps.tiny import FakeRecord, event_bytes, tiny_model, tiny_pipeline
@@ -27,7 +27,8 @@ class Owner(FakeApp):
 
     @property
     def consumer(self) -> Any:
-        return SimpleNamespace(complete=self.completed.append, current=lambda _message: self.owns)
+        return SimpleNamespace(complete=self.completed.append, current=lambda _message: self.owns,
+                               caught_up=lambda _partition: True)
 
 
 @pytest.fixture
@@ -122,3 +123,15 @@ def test_the_first_chunk_of_a_log_that_begins_later_is_covered_from_there(agent:
         assert [(s.covered, s.epoch) for s in states(agent)] == [(500, 0), (501, 0)]
 
     play(scenario)
+
+
+@pytest.mark.parametrize(("paused", "factor"), [(False, 1), (True, PAUSE_FACTOR)])
+def test_a_partition_whose_source_pauses_becomes_idle_only_after_many_times_as_long(
+        agent: ScoreAgent, *, paused: bool, factor: int) -> None:
+    partition, patience = agent._partitions[0], factor * agent._pipeline.windows.idle_after / 1_000
+    partition.windows.paused = paused
+    assert not agent._became_idle(partition, 100.0)
+    assert not agent._became_idle(partition, 100.0 + patience - 0.5)
+    assert not partition.idle
+    assert agent._became_idle(partition, 100.0 + patience)
+    assert partition.idle

@@ -76,6 +76,15 @@ def test_a_vector_of_another_length_does_not_fit(make_pipeline: Make) -> None:
     assert not History(pipeline).fits(replace(event(pipeline, 1), features=[1.0]))
 
 
+def test_a_third_class_does_not_fit_where_there_are_two(make_pipeline: Make) -> None:
+    binary, multiclass = make_pipeline(), make_pipeline("multiclass")
+    shown = [event(binary, 1, "yes"), event(binary, 2, "no")]
+    assert not history_of(binary, shown).fits(event(binary, 3, "stray"))
+    assert history_of(binary, shown).fits(event(binary, 3, "no"))
+    assert history_of(binary, shown[:1]).fits(event(binary, 3, "stray"))
+    assert history_of(multiclass, shown).fits(event(multiclass, 3, "stray"))
+
+
 @given(numbers=st.lists(st.integers(0, 30), max_size=120), max_rows=st.integers(1, 20))
 def test_only_the_newest_max_rows_deliveries_are_kept(make_pipeline: Make, numbers: list[int], max_rows: int) -> None:
     pipeline = make_pipeline()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from msgspec.structs import replace
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 from schemas.messages import LabelledEvent
 from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.pipeline import Pipeline
-from trainer.candidates import MAX_LOSS, UNSEEN, fit
+from trainer import onnx_export
+from trainer.candidates import MAX_LOSS, UNSEEN, FittedExpert, fit
 from trainer.errors import ParityError, UnusableRows
 from trainer.history import History, Rows, TrainingRows
-from trainer.onnx_export import check_parity, export, run
+from trainer.onnx_export import check_parity, export, read_metadata, run
 
 Make = Callable[..., Pipeline]
 Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
@@ -50,6 +52,33 @@ def test_the_file_answers_like_the_model_and_is_the_same_each_time(
     assert file == export(fit(pipeline, family, data))
     assert check_parity(file, expert, data.rows, 1e-5) < 1e-5
     assert check_parity(file, expert, strange_rows(pipeline, events), 1e-5) < 1e-5
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_the_file_does_not_depend_on_the_order_in_which_the_converter_names_its_operator_sets(
+        make_pipeline: Make, stream: Stream, monkeypatch: pytest.MonkeyPatch, *, descending: bool) -> None:
+    pipeline = make_pipeline()
+    expert = fit(pipeline, "lightgbm", data_of(pipeline, stream(pipeline, 0, 200)))
+    convert = onnx_export._convert
+
+    def in_order(expert: FittedExpert) -> onnx.ModelProto:
+        graph = convert(expert)
+        opsets = sorted(graph.opset_import, key=lambda opset: opset.domain, reverse=descending)
+        del graph.opset_import[:]
+        graph.opset_import.extend(opsets)
+        return graph
+
+    monkeypatch.setattr(onnx_export, "_convert", in_order)
+    domains = [opset.domain for opset in onnx.load_from_string(export(expert)).opset_import]
+    assert len(domains) > 1
+    assert domains == sorted(domains)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_file_says_about_itself_is_read_back(make_pipeline: Make, stream: Stream, task: str) -> None:
+    pipeline = make_pipeline(task)
+    expert = fit(pipeline, "logistic", data_of(pipeline, stream(pipeline, 0, 200)))
+    assert read_metadata(export(expert)) == expert.metadata
 
 
 def test_the_file_says_what_it_is(make_pipeline: Make, stream: Stream) -> None:

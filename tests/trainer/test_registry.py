@@ -6,6 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from trainer.errors import RegistryUnavailable
 from trainer.registry import Registration, Registry
 from trainer.settings import RegistrySettings
 
@@ -72,3 +73,16 @@ def test_where_nobody_listens_it_says_so_within_seconds_and_asks_again(scheme: s
         registry.register(registration("d1"))
     assert pauses == [0.5, 1, 2]
     assert time.monotonic() - began < 5
+
+
+def test_no_password_is_in_the_message_whatever_mlflow_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        uri = f"postgresql://user:s3cr3t@127.0.0.1:{listening.getsockname()[1]}/mlflow"
+
+        def refuse(_: Registry) -> None:
+            raise ValueError(f"cannot connect to {uri}")
+
+        monkeypatch.setattr(Registry, "_connected", refuse)
+        with pytest.raises(RegistryUnavailable, match=r"ValueError: cannot connect to postgresql://user:\*\*\*@") as caught:
+            Registry(RegistrySettings(tracking_uri=uri))._register(registration("d1"))
+    assert "s3cr3t" not in str(caught.value)

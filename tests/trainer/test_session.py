@@ -156,3 +156,26 @@ def test_an_incident_whose_last_round_cannot_be_fitted_is_given_up(begin: Run, s
     driver.rows(stream(driver.pipeline, FIRST, FIRST + 80))
     assert [verdict for _, verdict, _ in driver.verdicts()] == ["deferred", *["trained", "failed"] * 4, "settled"]
     assert driver.decisions[-1].reason.startswith("given up")
+
+
+def test_an_alert_said_again_changes_nothing_but_where_the_alerts_are_covered(begin: Run) -> None:
+    driver = begin(refresh_labels=0)
+    driver.alert(FIRST)
+    once, said = driver.session.snapshot(), list(driver.decisions)
+    driver.alert(FIRST)
+    assert driver.session.snapshot() == replace(once, covered_alerts=once.covered_alerts + 1)
+    assert driver.decisions == said
+    assert driver.checkpoints[-1] == driver.session.snapshot()
+    driver.alert(FIRST, "a2")
+    assert len(driver.decisions) == len(said) + 1
+
+
+def test_a_round_with_more_rows_than_a_lowered_gate_asks_for_is_judged_at_the_next_row(
+        begin: Run, stream: Stream) -> None:
+    driver = begin()
+    driver.rows(stream(driver.pipeline, FIRST, 380))
+    assert driver.verdicts() == [("refresh", "trained", 350)]
+    driver.pipeline = replace(driver.pipeline, gate=replace(driver.pipeline.gate, min_rows=20))
+    driver.resume(driver.session.snapshot())
+    driver.rows(stream(driver.pipeline, 380, 381))
+    assert [at for _, verdict, at in driver.verdicts() if verdict != "trained"] == [381]

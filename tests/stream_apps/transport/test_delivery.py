@@ -1,13 +1,17 @@
 """Delivery: confirmed for every record of a call, or an error for that call."""
 
 import asyncio
+import random
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka.partitioner import murmur2
+from confluent_kafka.cimpl import NewTopic
 
+from schemas.topics import MAX_RECORD_BYTES
 from stream_apps.delivery import Delivery, DeliveryError, Record
 
 from .lab import Lab
@@ -74,6 +78,23 @@ def test_of_several_overlapping_calls_exactly_those_with_a_refused_record_fail(l
     assert [isinstance(outcome, DeliveryError) for outcome in outcomes] == [n % 3 == 0 for n in range(12)]
     confirmed = {b"%d-%d" % (n, row) for n in range(12) if n % 3 for row in range(50)}
     assert confirmed <= set(lab.rows(lab.output))
+
+
+def test_a_record_as_large_as_ours_may_be_is_confirmed(lab: Lab) -> None:
+    topic, value = f"large-{uuid.uuid4().hex[:10]}", random.Random(1).randbytes(3 << 20)
+    new = NewTopic(topic, lab.partitions, 1, config={"max.message.bytes": str(MAX_RECORD_BYTES)})
+    lab.admin.create_topics([new])[topic].result()
+
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(topic, 0, b"", value)])
+        await delivery.close()
+
+    try:
+        asyncio.run(scenario())
+        assert lab.rows(topic) == [value]
+    finally:
+        lab.admin.delete_topics([topic])[topic].result()
 
 
 def test_a_partition_that_does_not_exist_is_an_error_and_not_another_partition(lab: Lab) -> None:
