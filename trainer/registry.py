@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -104,7 +104,7 @@ class Registry:
     def _masked(self, text: str) -> str:
         """MLflow and SQLAlchemy quote the whole address in their errors."""
         password = urlsplit(self._settings.tracking_uri).password
-        return text.replace(password, "***") if password else text
+        return text.replace(password, "***").replace(unquote(password), "***") if password else text
 
     def _write(self, client: Any, registration: Registration) -> Registered:
         name, decision = registration.model_name, registration.decision_id

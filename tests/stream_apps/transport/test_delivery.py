@@ -66,7 +66,7 @@ def test_a_key_goes_to_the_partition_that_every_murmur2_client_chooses(lab: Lab)
 def test_of_several_overlapping_calls_exactly_those_with_a_refused_record_fail(lab: Lab) -> None:
     def batch(n: int) -> list[Record]:
         rows = [Record(lab.output, 0, b"", b"%d-%d" % (n, row)) for row in range(50)]
-        return [*rows, Record(lab.output, 0, b"", bytes(2_000_000))] if n % 3 == 0 else rows
+        return [*rows, Record(lab.output, 0, b"", bytes(MAX_RECORD_BYTES))] if n % 3 == 0 else rows
 
     async def scenario() -> list[BaseException | None]:
         delivery = Delivery(lab.bootstrap)
