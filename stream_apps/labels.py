@@ -18,9 +18,10 @@ from stream_apps.delivery import Delivery, Record
 from stream_apps.label_join import LabelJoin, StoredLabel
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
-from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, die, make_app, run
+from telemetry.endpoint import serve_metrics
+from telemetry.logs import configure_logs
 
 WAITING_SECONDS = 1.0
 BLOCK_SECONDS = 0.05  # a replay in lockstep holds until its block is out

@@ -35,10 +35,11 @@ from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.settings import ServiceSettings, explained, read_settings
-from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.topics import log_bounds, read_all
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run
+from telemetry.endpoint import serve_metrics
+from telemetry.logs import configure_logs
 
 MAX_HISTORY = 512  # windows: the longest scale of a pipeline
 

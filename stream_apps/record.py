@@ -18,9 +18,10 @@ from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
-from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run
+from telemetry.endpoint import serve_metrics
+from telemetry.logs import configure_logs
 
 log = structlog.get_logger()
 Connection = psycopg.AsyncConnection[tuple[object, ...]]

@@ -23,11 +23,12 @@ from stream_apps.model_slot import LoadedModel
 from stream_apps.partition import ScoredPartition
 from stream_apps.scoring import ScoredChunk, Scorer
 from stream_apps.settings import ServiceSettings, explained, read_settings
-from stream_apps.telemetry import configure_logs, serve_metrics
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
 from stream_apps.windows import WindowSettings
 from stream_apps.worker import WorkerSettings, die, make_app, run
+from telemetry.endpoint import serve_metrics
+from telemetry.logs import configure_logs
 
 CHECKPOINT_SECONDS = 0.2
 TURN_SECONDS = 0.02

@@ -17,9 +17,9 @@ from faust.worker import Worker
 
 from stream_apps.transport import Chunking, ExpiredHook, StreamApp
 from stream_apps.transport.driver import exit_hard_after
+from telemetry.logs import RepeatLimit
 
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
-LOG_LINES, LOG_SECONDS = 5, 10.0  # an outage of 100 s otherwise writes 13,000 lines
 
 
 class WorkerError(Exception):
@@ -156,25 +156,6 @@ class FastWorker(Worker):
         super().on_setup_root_logger(logger, level)
         for handler in logger.handlers:
             handler.addFilter(RepeatLimit())
-
-
-class RepeatLimit(logging.Filter):
-    """Let through a few lines of each of aiokafka's messages in some seconds."""
-
-    def __init__(self) -> None:
-        """Start with nothing seen."""
-        super().__init__()
-        self._seen: dict[str, tuple[float, int]] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write the line."""
-        if not record.name.startswith("aiokafka"):
-            return True
-        since, count = self._seen.get(str(record.msg), (record.created, 0))
-        if record.created - since > LOG_SECONDS:
-            since, count = record.created, 0
-        self._seen[str(record.msg)] = (since, count + 1)
-        return count < LOG_LINES
 
 
 def run(app: StreamApp) -> NoReturn:

@@ -7,9 +7,10 @@ import time
 import structlog
 
 from schemas.pipeline import PipelineError, load_pipeline
+from telemetry.endpoint import serve_metrics
+from telemetry.logs import configure_logs
 from trainer.errors import DefinitionChanged, MissingLibrary, MissingSetting
 from trainer.leadership import Leadership
-from trainer.metrics import configure_logs, serve_metrics
 from trainer.service import Trainer
 from trainer.settings import read_settings
 

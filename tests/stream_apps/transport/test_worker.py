@@ -1,6 +1,5 @@
 """Worker settings, credentials, and the ways out of the process."""
 
-import logging
 import ssl
 import subprocess
 import sys
@@ -10,9 +9,6 @@ import pytest
 
 from stream_apps.transport.driver import HARD_EXIT_CODE
 from stream_apps.worker import (
-    LOG_LINES,
-    LOG_SECONDS,
-    RepeatLimit,
     SecurityError,
     WorkerSettings,
     kafka_credentials,
@@ -61,19 +57,6 @@ def test_security_that_cannot_be_had_stops_the_start(security: dict[str, str]) -
     with pytest.raises(SecurityError):
         kafka_credentials(security)
 
-
-def test_a_message_that_the_kafka_client_repeats_is_written_a_few_times_in_a_while() -> None:
-    limit = RepeatLimit()
-
-    def written(name: str, message: str, at: float) -> bool:
-        record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
-        record.created = at
-        return limit.filter(record)
-
-    assert sum(written("aiokafka.conn", "no %s", at=1.0) for _ in range(1000)) == LOG_LINES
-    assert sum(written("aiokafka.conn", "other", at=1.0) for _ in range(1000)) == LOG_LINES
-    assert sum(written("stream_apps.score", "no %s", at=1.0) for _ in range(1000)) == 1000
-    assert sum(written("aiokafka.conn", "no %s", at=2.0 + LOG_SECONDS) for _ in range(1000)) == LOG_LINES
 
 
 def test_a_process_that_hangs_on_its_way_out_is_ended_hard() -> None:

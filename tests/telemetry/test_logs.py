@@ -1,15 +1,16 @@
 """A service's log lines, from any library, are JSON that says whose they are; repeated ones are few."""
 
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
 
-from stream_apps.worker import LOG_LINES
+from telemetry.logs import LOG_LINES, LOG_SECONDS, RepeatLimit
 
 SCRIPT = """
 import logging, structlog
-from stream_apps.telemetry import configure_logs
+from telemetry.logs import configure_logs
 configure_logs(service="me", pipeline="p")
 logging.getLogger("other").warning('it said "no" to %s', "it's\\n")
 structlog.get_logger().info('ours said "yes"', count=3)
@@ -37,3 +38,17 @@ def test_a_message_that_aiokafka_repeats_is_limited_and_nobody_elses_is() -> Non
                          for name in ("aiokafka.conn", "other"))
     events = [line["event"] for line in lines_of(f"{SCRIPT}\n{repeated}")[2:]]
     assert events == [f"node {n} is away" for count in (LOG_LINES, repeats) for n in range(count)]
+
+
+def test_a_message_that_the_kafka_client_repeats_is_written_a_few_times_in_a_while() -> None:
+    limit = RepeatLimit()
+
+    def written(name: str, message: str, at: float) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
+        record.created = at
+        return limit.filter(record)
+
+    assert sum(written("aiokafka.conn", "no %s", at=1.0) for _ in range(1000)) == LOG_LINES
+    assert sum(written("aiokafka.conn", "other", at=1.0) for _ in range(1000)) == LOG_LINES
+    assert sum(written("stream_apps.score", "no %s", at=1.0) for _ in range(1000)) == 1000
+    assert sum(written("aiokafka.conn", "no %s", at=2.0 + LOG_SECONDS) for _ in range(1000)) == LOG_LINES
