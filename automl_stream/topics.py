@@ -1,21 +1,16 @@
 """The pipeline's topics in Kafka, created from the one table."""
 
 import time
-from typing import cast
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # the documented name
-    OffsetSpec,  # pyright: ignore[reportPrivateImportUsage]
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # pyright: ignore[reportPrivateImportUsage]  # documented
 
 from schemas.pipeline import Pipeline
 from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
 
 REPLICAS = 3
 TIMEOUT_SECONDS = 30.0
-ASK_SECONDS = 2.0
+ASK_SECONDS, ASK_AGAIN_SECONDS = 2.0, 0.1
 
 
 class TopicsDiffer(Exception):
@@ -48,24 +43,28 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    _await_leaders(admin, pipeline)
+    _await_leaders(pipeline, bootstrap_servers)
 
 
-def _await_leaders(admin: AdminClient, pipeline: Pipeline) -> None:
-    """A topic is created before its partitions have leaders; clients that come earlier are refused."""
-    requests: dict[TopicPartition, OffsetSpec] = {
-        TopicPartition(topic_name(pipeline.name, topic), p): cast("OffsetSpec", OffsetSpec.latest())
-        for topic in TOPICS for p in range(partition_count(pipeline, topic))
-    }
+def _await_leaders(pipeline: Pipeline, bootstrap_servers: str) -> None:
+    """A topic is created before its partitions have leaders, and a leader is named before it serves: ask each one."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "leaders", "log_level": 3})
     deadline = time.monotonic() + TIMEOUT_SECONDS
+    try:
+        for topic in TOPICS:
+            for partition in range(partition_count(pipeline, topic)):
+                _await_leader(consumer, TopicPartition(topic_name(pipeline.name, topic), partition), deadline)
+    finally:
+        consumer.close()
+
+
+def _await_leader(consumer: Consumer, partition: TopicPartition, deadline: float) -> None:
     while True:
         try:
-            # Short: a request that meets no leader would otherwise use up all of the patience by itself.
-            for future in admin.list_offsets(requests, request_timeout=ASK_SECONDS).values():
-                future.result()
+            consumer.get_watermark_offsets(partition, timeout=ASK_SECONDS)
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(ASK_AGAIN_SECONDS)
         else:
             return

@@ -51,7 +51,7 @@ def replay_file(
             servers=_required(servers), rate=rate, labels=labels, label_delay=label_delay, from_row=from_row,
             resume=resume)), as_json=json)
 
-    _ending_well(send)
+    _ending_well(send, "stopped; go on with --resume")
 
 
 def make_scenario(
@@ -85,7 +85,7 @@ def make_scenario(
         transfer = Transfer(servers=_required(servers), rate=rate, labels=labels, label_delay=delay)
         _print(send_scenario(plan, _pipeline(pipeline, name), transfer), as_json=json)
 
-    _ending_well(send)
+    _ending_well(send, "stopped; what was sent stays in Kafka")
 
 
 def _pipeline(path: Path | None, name: str) -> "Pipeline":
@@ -113,7 +113,7 @@ def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
                    f"the first: {summary.first_misfit}")
 
 
-def _ending_well(run: Callable[[], None]) -> None:
+def _ending_well(run: Callable[[], None], stopped: str) -> None:
     from schemas.pipeline import PipelineError
 
     try:
@@ -123,7 +123,7 @@ def _ending_well(run: Callable[[], None]) -> None:
     except (ProducerError, PipelineError) as error:
         _fail(str(error), 2, error)
     except KeyboardInterrupt as error:
-        _fail("stopped; go on with --resume", 1, error)
+        _fail(stopped, 1, error)
 
 
 def _fail(sentence: str, code: int, cause: BaseException) -> None:
