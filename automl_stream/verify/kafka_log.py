@@ -68,7 +68,6 @@ class KafkaLog:
             if time.monotonic() - heard > _PATIENCE_SECONDS:
                 raise KafkaUnavailable(f"Kafka at {self._servers} sent nothing for {_PATIENCE_SECONDS:.0f} s; "
                                        f"{len(pending)} partitions are unread; see to the broker and verify again")
-        self._consumer.unassign()
         return {topic: Log(records=sorted(found, key=lambda r: (r.partition, r.offset)), bounds=wanted[topic])
                 for topic, found in records.items()}
 
@@ -101,8 +100,8 @@ class KafkaLog:
         if error is None and offset < end:
             records[place[0]].append(_record(message))
         if error is not None or offset >= end - 1:
+            # Not unassigned one by one: librdkafka crashes when a consumer closes while such a removal is under way.
             del pending[place]
-            self._consumer.incremental_unassign([TopicPartition(*place)])
 
     def _unavailable(self, error: KafkaException) -> KafkaUnavailable:
         return KafkaUnavailable(f"Kafka at {self._servers} does not answer ({error.args[0].str()}); start it, or "
