@@ -61,11 +61,16 @@ class Settling:
         return all(committed.get(place, 0) >= end for place, end in wanted.items())
 
     def _committed(self, group: str) -> dict[tuple[str, int], int]:
+        """A broker that has just started still loads its groups: ask until it has."""
         request = ConsumerGroupTopicPartitions(group)
-        try:
-            future = self.admin.list_consumer_group_offsets([request], request_timeout=10)[group]
-            found: list[TopicPartition] = future.result().topic_partitions
-        except KafkaException as error:
-            raise KafkaUnavailable(f"Kafka does not say what group {group} has committed ({error.args[0].str()}); "
-                                   "see to the broker and verify again") from error
+        while True:
+            try:
+                future = self.admin.list_consumer_group_offsets([request], request_timeout=10)[group]
+                found: list[TopicPartition] = future.result().topic_partitions
+                break
+            except KafkaException as error:
+                if time.monotonic() >= self.deadline:
+                    raise KafkaUnavailable(f"Kafka does not say what group {group} has committed "
+                                           f"({error.args[0].str()}); see to the broker and verify again") from error
+                time.sleep(_ASK_SECONDS)
         return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
