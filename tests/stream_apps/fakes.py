@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from prometheus_client import REGISTRY
 
 from stream_apps.delivery import Record
-from tests.stream_apps.tiny import FakeRecord
+from tests.tiny import FakeRecord
 
 
 @dataclass(kw_only=True)

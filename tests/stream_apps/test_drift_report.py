@@ -11,7 +11,7 @@ from schemas.codec import decode, encode
 from schemas.messages import DriftAlert, DriftReport, Model, derived_id
 from stream_apps.closing import ClosedWindow
 from stream_apps.drift_report import DriftJudge
-from tests.stream_apps.tiny import profile_bytes, tiny_pipeline
+from tests.tiny import profile_bytes, tiny_pipeline
 
 PIPELINE = tiny_pipeline()
 PROFILE = ReferenceProfile.decode(profile_bytes())

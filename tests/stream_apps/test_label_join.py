@@ -18,7 +18,7 @@ from stream_apps.labels import LabelAgent
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
-from tests.stream_apps.tiny import FakeRecord, definition
+from tests.tiny import FakeRecord, definition
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.pipeline import Feature
 from stream_apps.model_slot import UnusableModel, load_model, open_session
-from tests.stream_apps.tiny import accepted, metadata_of, onnx_bytes, profile_bytes, tiny_model, tiny_pipeline
+from tests.tiny import accepted, metadata_of, onnx_bytes, profile_bytes, tiny_model, tiny_pipeline
 
 PIPELINE = tiny_pipeline()
 FITTING = metadata_of(PIPELINE)

@@ -16,7 +16,7 @@ from schemas.pipeline import Pipeline, parse_pipeline
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.stream_apps.fakes import FakeApp, FakeStream, forget_metrics
-from tests.stream_apps.tiny import FakeRecord, definition
+from tests.tiny import FakeRecord, definition
 
 
 class Desk:

@@ -15,7 +15,7 @@ from stream_apps import score
 from stream_apps.score import MAX_UNDELIVERED, PAUSE_FACTOR, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
-from tests.stream_apps.tiny import FakeRecord, event_bytes, tiny_model, tiny_pipeline
+from tests.tiny import FakeRecord, event_bytes, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from stream_apps.scoring import ScoredChunk, Scorer
-from tests.stream_apps.tiny import MAX_FUTURE, FakeRecord, event_bytes, tiny_model, tiny_pipeline
+from tests.tiny import MAX_FUTURE, FakeRecord, event_bytes, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
 SCORER = Scorer(tiny_pipeline(), "T")

@@ -21,8 +21,8 @@ from schemas.messages import (
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS
 from stream_apps.closing import WindowLedger
 from stream_apps.drift_report import DriftJudge
-from tests.stream_apps.live import Live, differences
-from tests.stream_apps.tiny import SIZE, artifact, event_bytes, profile_bytes
+from tests.live import Live, differences
+from tests.tiny import SIZE, artifact, event_bytes, profile_bytes
 
 START = 946_684_800_000
 

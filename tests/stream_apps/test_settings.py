@@ -8,7 +8,7 @@ import pytest
 
 from schemas.pipeline import PipelineError
 from stream_apps.settings import MissingSetting, explained, read_settings
-from tests.stream_apps.tiny import definition
+from tests.tiny import definition
 
 NEEDED = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k:9092"}
 

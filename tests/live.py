@@ -26,9 +26,9 @@ from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, W
 from schemas.pipeline import load_pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, SCORE_STATE, TOPICS, Topic, topic_name
 from stream_apps.topics import topic_id
-from tests.stream_apps.tiny import definition, metadata_of, onnx_bytes, profile_bytes
+from tests.tiny import definition, metadata_of, onnx_bytes, profile_bytes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60.0
 FoundT = TypeVar("FoundT")
 
@@ -36,7 +36,9 @@ FoundT = TypeVar("FoundT")
 class Live:
     """One test's pipeline."""
 
-    def __init__(self, bootstrap_servers: str, directory: Path) -> None:
+    def __init__(self, bootstrap_servers: str, directory: Path,
+                 definition: Callable[[str], str] = definition) -> None:
+        """`definition` gives the text of the pipeline file for a name; the pipeline has its topics when this returns."""
         self.name = f"t{uuid4().hex[:10]}"
         self.file = directory / f"{self.name}.toml"
         self.file.write_text(definition(self.name))
@@ -75,10 +77,13 @@ class Live:
             self.write(EVENTS, partition, encode(Watermark(ts=ts, ends=True)), header=WATERMARK_HEADER)
 
     def announce(self, weight: float, replaces: int, *, shift: float = 0.0, corrupt: bool = False) -> int:
-        """Store and announce a model; returns its epoch."""
-        parts = [self.store(onnx_bytes(weight, metadata_of(self.pipeline)), corrupt=corrupt),
-                 self.store(profile_bytes(shift))]
-        announcement = ModelAnnouncement(replaces=replaces, version=f"w{weight}", model=parts[0], profile=parts[1],
+        """Store and announce a tiny model; returns its epoch."""
+        model = self.store(onnx_bytes(weight, metadata_of(self.pipeline)), corrupt=corrupt)
+        return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, version=f"w{weight}")
+
+    def announce_stored(self, model: Artifact, profile: Artifact, replaces: int, version: str = "1") -> int:
+        """Announce stored artifacts; returns the epoch."""
+        announcement = ModelAnnouncement(replaces=replaces, version=version, model=model, profile=profile,
                                          reason="test", decision_id="d", issued_at=0)
         return self.write(MODEL_UPDATES, 0, encode(announcement))
 
@@ -92,11 +97,11 @@ class Live:
 
     # Processes
 
-    def start(self, service: str) -> subprocess.Popen[bytes]:
+    def start(self, service: str, instance: str = "0", **settings: str) -> subprocess.Popen[bytes]:
         """Start `python -m stream_apps.<service>`; its output goes to a file beside the pipeline's."""
         environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self._servers, "AUTOML_STREAM_PIPELINE": str(self.file), "METRICS_PORT": "0",
-            "OMP_NUM_THREADS": "1"}
+            "AUTOML_STREAM_INSTANCE": instance, "OMP_NUM_THREADS": "1"} | settings
         with self.log(service).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", f"stream_apps.{service}"], env=environment, cwd=ROOT,
                                        stdout=log, stderr=log)
