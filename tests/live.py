@@ -38,7 +38,7 @@ class Live:
 
     def __init__(self, bootstrap_servers: str, directory: Path,
                  definition: Callable[[str], str] = definition) -> None:
-        """`definition` gives the text of the pipeline file for a name; the pipeline has its topics when this returns."""
+        """`definition` gives the text of the pipeline file for a name. Its topics exist when this returns."""
         self.name = f"t{uuid4().hex[:10]}"
         self.file = directory / f"{self.name}.toml"
         self.file.write_text(definition(self.name))
