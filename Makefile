@@ -1,6 +1,6 @@
 # Every habit as a command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down
+.PHONY: help setup demo test lint up down chaos
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,6 +22,10 @@ demo: setup ## from nothing to a model that heals itself, and a summary
 
 test: setup ## all tests, on a real broker and a real database
 	$(BIN)/python -m pytest
+
+chaos: setup ## kills, zombies, broker restarts, joins and leaves over a million events and more: about 40 minutes
+	$(BIN)/python -m tests.chaos --json
+	$(BIN)/python -m tests.chaos --churn --json
 
 lint: setup ## style, types, import rules, unused dependencies
 	$(BIN)/ruff check .

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.dead_letters.command import add_commands as add_dead_letter_commands
 from automl_stream.demo.command import add_commands as add_demo_commands
 from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
@@ -21,6 +23,8 @@ from automl_stream.local_stack.options import (
     MlflowPort,
     PostgresPort,
 )
+from automl_stream.scaling import ScoreWorkerNumber
+from automl_stream.scaling import add_commands as add_scaling_commands
 from automl_stream.verify.command import add_command as add_verify_command
 from producers.commands import add_commands as add_producer_commands
 
@@ -39,6 +43,7 @@ def automl_stream() -> None:
 @app.command()
 def up(
     pipelines: Annotated[list[Path] | None, typer.Argument(help="Pipeline files whose services shall run.")] = None,
+    score_workers: ScoreWorkerNumber = 1,
     home: Home = DEFAULT_HOME,
     kafka_port: KafkaPort = 19092,
     kafka_controller_port: KafkaControllerPort = 19093,
@@ -50,6 +55,7 @@ def up(
     from automl_stream.local_stack.ports import Ports  # noqa: PLC0415  (keeps --help fast)
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
     from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
+    from automl_stream.score_workers import ScoreWorkers  # noqa: PLC0415
     from automl_stream.services import launch_pipelines, load_pipelines  # noqa: PLC0415
 
     loaded = load_pipelines(pipelines or [])
@@ -65,9 +71,10 @@ def up(
     try:
         with supervisor:
             addresses = start_infrastructure(supervisor, ports, report=_say)
-            launch_pipelines(supervisor, loaded, addresses, ports)
-            _show_addresses(addresses.masked(), home)
-            supervisor.wait()
+            launched = launch_pipelines(supervisor, loaded, addresses, ports, score_workers)
+            with closing(ScoreWorkers(supervisor, launched, score_workers, _say)) as workers:
+                _show_addresses(addresses.masked(), home)
+                supervisor.wait(workers.settle)
     except Ending:
         pass
     _say("Everything has ended.")
@@ -104,8 +111,10 @@ def logs(
     show_logs(home, name, sys.stdout, follow=follow)
 
 
+add_dead_letter_commands(app)
 add_demo_commands(app)
 add_producer_commands(app)
+add_scaling_commands(app)
 add_verify_command(app)
 
 

@@ -2,20 +2,23 @@
 
 from confluent_kafka import KafkaException
 
+from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
 from automl_stream.local_stack.errors import LocalStackError, UnknownService
+from automl_stream.partitions import PartitionsFailed
 from automl_stream.topics import TopicsDiffer
 from automl_stream.wrong_use import WrongUse
 from producers.errors import DeliveryFailed, ProducerError
+from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
 from trainer.errors import TrainerError
 
 FOUND_WANTING, WRONG_USE = 1, 2
 
-_WRONG_USE = (UnknownService, WrongUse, PipelineError)
-_EXPECTED = (LocalStackError, TrainerError, TopicsDiffer, DemoFailed, LockstepStalled, DeliveryFailed, KafkaException,
-             OSError)
+_WRONG_USE = (UnknownService, UnknownSource, WrongUse, PipelineError)
+_EXPECTED = (DeadLettersError, LocalStackError, TrainerError, TopicsDiffer, PartitionsFailed, DemoFailed,
+             LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -1,9 +1,14 @@
-"""The pipeline's topics in Kafka, created from the one table."""
+"""The pipeline's topics in Kafka, created from the one table; from then on Kafka says how many partitions there are."""
 
 import time
+from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # pyright: ignore[reportPrivateImportUsage]  # documented
+from confluent_kafka.admin import (
+    AdminClient,
+    ClusterMetadata,  # pyright: ignore[reportPrivateImportUsage]  # documented
+    NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # documented
+)
 
 from schemas.pipeline import Pipeline
 from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
@@ -14,14 +19,31 @@ ASK_SECONDS, ASK_AGAIN_SECONDS = 2.0, 0.1
 
 
 class TopicsDiffer(Exception):
-    """A topic exists with other partitions than the pipeline declares."""
+    """A topic exists with fewer partitions than the pipeline declares."""
+
+
+class Client(Protocol):
+    """Any client of confluent_kafka."""
+
+    def list_topics(self, topic: str = ..., timeout: float = ...) -> ClusterMetadata:
+        """What the cluster says of a topic."""
+        ...
+
+
+def count_partitions(client: Client, topic: str) -> int:
+    """How many partitions a topic has now; 0 where there is none.
+
+    Raises:
+        KafkaException: when no broker answers.
+    """
+    return len(client.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions)
 
 
 def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
     """Create what is missing, replicated wherever there are brokers enough, and wait until all have their leader.
 
     Raises:
-        TopicsDiffer: when a topic has another number of partitions.
+        TopicsDiffer: when a topic has fewer partitions; it may have been given more.
         KafkaException: when the broker refuses.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
@@ -33,27 +55,30 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
         settings = topic_settings(topic) | {"min.insync.replicas": str(min(2, replicas))}
         if name not in cluster.topics:
             wanted.append(NewTopic(name, partitions, replicas, config=settings))
-        elif len(cluster.topics[name].partitions) != partitions:
-            found = len(cluster.topics[name].partitions)
-            raise TopicsDiffer(f"topic {name} has {found} partitions, the pipeline declares {partitions}; "
-                               f"set pipeline.partitions = {found} or use another pipeline name")
+        elif (found := len(cluster.topics[name].partitions)) < partitions:
+            raise TopicsDiffer(f"topic {name} has {found} partitions, the pipeline declares {partitions}; set "
+                               f"pipeline.partitions = {found}, and then `automl-stream partitions` gives it more")
     for future in (admin.create_topics(wanted, request_timeout=TIMEOUT_SECONDS) if wanted else {}).values():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    _await_leaders(pipeline, bootstrap_servers)
+    await_leaders(bootstrap_servers, {topic_name(pipeline.name, t): partition_count(pipeline, t) for t in TOPICS})
 
 
-def _await_leaders(pipeline: Pipeline, bootstrap_servers: str) -> None:
-    """A topic is created before its partitions have leaders, and a leader is named before it serves: ask each one."""
+def await_leaders(bootstrap_servers: str, topics: dict[str, int]) -> None:
+    """A topic is created before its partitions have leaders, and a leader is named before it serves: ask each one.
+
+    Raises:
+        KafkaException: when one of so many partitions of a topic has none in time.
+    """
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "leaders", "log_level": 3})
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
-        for topic in TOPICS:
-            for partition in range(partition_count(pipeline, topic)):
-                _await_leader(consumer, TopicPartition(topic_name(pipeline.name, topic), partition), deadline)
+        for topic, partitions in topics.items():
+            for partition in range(partitions):
+                _await_leader(consumer, TopicPartition(topic, partition), deadline)
     finally:
         consumer.close()
 

@@ -114,11 +114,12 @@ def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
 
 
 def _ending_well(run: Callable[[], None], stopped: str) -> None:
+    from schema_registry.errors import RegistryAway
     from schemas.pipeline import PipelineError
 
     try:
         run()
-    except DeliveryFailed as error:
+    except (DeliveryFailed, RegistryAway) as error:
         _fail(str(error), 1, error)
     except (ProducerError, PipelineError) as error:
         _fail(str(error), 2, error)

@@ -19,6 +19,7 @@ _TUNING: dict[str, str | int | bool] = {
     "message.max.bytes": MAX_EVENT_BYTES,
     "queue.buffering.max.messages": 20_000,
     "delivery.timeout.ms": 60_000,
+    "topic.metadata.refresh.interval.ms": 10_000,  # how soon partitions that a topic was given are written to
     "log_level": 2,  # what goes wrong is raised, in one sentence
 }
 _PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - librdkafka's names of its own errors

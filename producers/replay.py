@@ -1,6 +1,7 @@
 """Rows into Kafka: events, their labels, and the watermarks that let windows close."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -8,11 +9,12 @@ from typing import Protocol
 import msgspec
 
 from producers.due_labels import DueLabel, DueLabels
+from producers.errors import DeliveryFailed
 from producers.outbox import Headers, Outbox, Tally
 from producers.pace import Pace
 from producers.resume import RUN_HEADER, Confirmed
 from producers.rows import Row, RowShape, replay_of
-from schemas.codec import WATERMARK_HEADER, EventCodec, encode
+from schemas.codec import WATERMARK_HEADER, EventCodec, EventFormat, encode
 from schemas.messages import Watermark
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, LABELS, topic_name
@@ -47,7 +49,8 @@ class Lockstep:
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings:
     """How a replay runs. `kafka`: librdkafka settings of the cluster; `now_ms`: wall clock in epoch ms;
-    `confirmed`: the run's name, and what of it is in Kafka already; `label_delay` in rows."""
+    `confirmed`: the run's name, and what of it is in Kafka already; `label_delay` in rows; `codec`: of the
+    events, JSON where None."""
 
     kafka: Mapping[str, str]
     confirmed: Confirmed
@@ -55,6 +58,7 @@ class ReplaySettings:
     labels: bool = True
     label_delay: int = 0
     lockstep: Lockstep | None = None
+    codec: EventFormat | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,7 @@ class _Run:
         self._settings = settings
         self._pace = pace
         self._on_progress = on_progress
-        self._codec = EventCodec(pipeline)
+        self._codec = settings.codec or EventCodec(pipeline)
         self._max_future = pipeline.windows.max_future
         self._spacing = replay_of(pipeline).spacing
         self._clock = RowShape(pipeline).start
@@ -197,5 +201,7 @@ class _Run:
 
     def _watermark(self, *, ends: bool = False) -> None:
         value = encode(Watermark(ts=self._clock, ends=ends))
+        with suppress(DeliveryFailed):  # a broker that is away: what is sent waits for it, or says that it is lost
+            self._partitions = self._outbox.partitions(self._events.topic)  # there may be more by now
         for partition in range(self._partitions):
             self._outbox.send(self._watermarks, None, value, [WATERMARK_HEADER, *self._headers], partition)

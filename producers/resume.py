@@ -7,10 +7,10 @@ import msgspec
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from producers.errors import DeliveryFailed, NothingToResume
-from schemas.codec import WATERMARK_HEADER, decode
+from schemas.codec import WATERMARK_HEADER, EventFormat, decode
 from schemas.messages import Watermark
 from schemas.pipeline import Pipeline
-from schemas.topics import EVENTS, LABELS, Topic, topic_name
+from schemas.topics import EVENTS, LABELS, topic_name
 
 RUN_HEADER = "run"
 _TIMEOUT = 30.0
@@ -35,8 +35,10 @@ def run_name(source: str, started_ms: int) -> str:
     return f"{source}-{started_ms}"
 
 
-def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str) -> Confirmed:
-    """What the pipeline's newest replay has delivered, if it was of `source` and did not come to its end.
+def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str,
+               codec: EventFormat | None = None) -> Confirmed:
+    """What the pipeline's newest replay has delivered, if it was of `source` and did not come to its end. `codec` reads
+    events that are not JSON.
 
     Not only the last row counts: rows on their way to different partitions are confirmed in any order.
 
@@ -52,11 +54,11 @@ def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str) -> Con
             found = f"the newest one there is '{run}'" if run else "there is none"
             raise NothingToResume(f"no replay of this source can be resumed into pipeline '{pipeline.name}': {found}; "
                                   "leave out --resume")
-        events, ended = _rows(consumer, pipeline, EVENTS, run)
+        events, ended = _rows(consumer, topic_name(pipeline.name, EVENTS), run, codec)
         if ended:
             raise NothingToResume(f"the newest replay of this source into pipeline '{pipeline.name}' came to its end; "
                                   "leave out --resume to send it again")
-        return Confirmed(run=run, events=events, labels=_rows(consumer, pipeline, LABELS, run)[0])
+        return Confirmed(run=run, events=events, labels=_rows(consumer, topic_name(pipeline.name, LABELS), run)[0])
     except KafkaException as error:
         raise DeliveryFailed(f"the topics of pipeline '{pipeline.name}' cannot be read ({error.args[0].str()}); "
                              "see to the broker") from error
@@ -81,9 +83,9 @@ def _newest_run(consumer: Consumer, topic: str) -> str:
     return max(runs, key=_started, default="")
 
 
-def _rows(consumer: Consumer, pipeline: Pipeline, topic: Topic, run: str) -> tuple[frozenset[int], bool]:
+def _rows(consumer: Consumer, topic: str, run: str, codec: EventFormat | None = None) -> tuple[frozenset[int], bool]:
     """Row numbers of a run, and whether its end is written to every partition."""
-    partitions = _partitions(consumer, topic_name(pipeline.name, topic))
+    partitions = _partitions(consumer, topic)
     since = [TopicPartition(p.topic, p.partition, _started(run)) for p in partitions]
     starts = [p for p in consumer.offsets_for_times(since, timeout=_TIMEOUT) if p.offset != OFFSET_END]
     rows: set[int] = set()
@@ -95,7 +97,9 @@ def _rows(consumer: Consumer, pipeline: Pipeline, topic: Topic, run: str) -> tup
         if _header(record, WATERMARK_HEADER[0]) == WATERMARK_HEADER[1].decode():
             ended |= {record.partition()} if decode(value, Watermark).ends else set()
         else:
-            rows.add(int(decode(value, _Id).event_id))
+            # A row that does not fit is JSON in any encoding.
+            known = decode(value, _Id) if codec is None or value.startswith(b"{") else codec.decode(value)
+            rows.add(int(known.event_id))
     return frozenset(rows), len(ended) == len(partitions)
 
 

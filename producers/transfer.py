@@ -1,5 +1,6 @@
 """The composition root: a file or a scenario, a pipeline and a broker, with a progress bar on the terminal."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from producers.replay import ReplaySettings, ReplaySummary, replay
 from producers.resume import Confirmed, run_name, unfinished
 from producers.rows import Row
 from producers.scenarios.scenario import Columns, Scenario, blocks, generate, truth
+from schema_registry.events import event_codec
 from schemas.pipeline import Pipeline
 
 
@@ -71,9 +73,11 @@ def write_scenario(plan: Scenario, path: Path) -> Path:
 
 def _send(rows: Iterator[Row], total: int, source: str, pipeline: Pipeline, transfer: Transfer) -> ReplaySummary:
     kafka = {"bootstrap.servers": transfer.servers}
-    confirmed = unfinished(kafka, pipeline, source) if transfer.resume else Confirmed(run=run_name(source, _now_ms()))
+    codec = event_codec(pipeline, os.environ)
+    fresh = Confirmed(run=run_name(source, _now_ms()))
+    confirmed = unfinished(kafka, pipeline, source, codec) if transfer.resume else fresh
     settings = ReplaySettings(kafka=kafka, confirmed=confirmed, now_ms=_now_ms, labels=transfer.labels,
-                              label_delay=transfer.label_delay)
+                              label_delay=transfer.label_delay, codec=codec)
     look = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"),
             TimeRemainingColumn())
     with Progress(*look, console=Console(stderr=True)) as progress:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,17 +38,21 @@ def decode(data: bytes, kind: type[MessageT]) -> MessageT:
     Raises:
         msgspec.DecodeError: when the bytes are not JSON or do not fit (ValidationError).
     """
-    return _decoded(partial(msgspec.json.decode, type=kind), data)
+    return _reader(partial(msgspec.json.decode, type=kind))(data)
 
 
-def _decoded(decoder: Callable[[bytes], Any], data: bytes) -> Any:
+def _reader(decoder: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     """Msgspec leaves two kinds of bad bytes to Python's own errors."""
-    try:
-        return decoder(data)
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(f"JSON is not UTF-8: {error}") from error
-    except RecursionError as error:
-        raise msgspec.DecodeError("JSON is nested too deeply") from error
+
+    def read(data: bytes) -> Any:
+        try:
+            return decoder(data)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(f"JSON is not UTF-8: {error}") from error
+        except RecursionError as error:
+            raise msgspec.DecodeError("JSON is nested too deeply") from error
+
+    return read
 
 
 def epoch_ms(ts: int | datetime) -> int:
@@ -64,27 +68,35 @@ def epoch_ms(ts: int | datetime) -> int:
     return ts
 
 
+class EventFormat(Protocol):
+    """How a pipeline's events are read and written: `EventCodec` for JSON, `AvroEventCodec` for Avro."""
+
+    @property
+    def decode(self) -> Callable[[bytes], Any]:
+        """Event of bytes: event_id, ts, entity, features, v. Raises msgspec.DecodeError when the bytes cannot be read
+        or do not fit (ValidationError)."""
+        ...
+
+    @property
+    def values(self) -> Callable[[Any], tuple[FeatureValue, ...]]:
+        """Values of an event's `features`, in the definition's order."""
+        ...
+
+    def encode(self, event_id: str, ts: int | str | None, entity: str, features: dict[str, FeatureValue]) -> bytes:
+        """Bytes of an event; `features` may leave out optional ones. A row that does not fit is written all the same
+        and ends as a dead letter."""
+        ...
+
+
 class EventCodec:
     """Decoder and encoder of one pipeline's events; `features` come out as a tuple in the definition's order."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        # A column of a file may be called anything, a field of a struct may not.
-        names = {f"f{index}": feature.name for index, feature in enumerate(pipeline.features)}
-        values = [_field(name, feature) for name, feature in zip(names, pipeline.features, strict=True)]
-        features = msgspec.defstruct("Features", values, rename=names, frozen=True, kw_only=True, gc=False)
-        fields: list[Any] = [("event_id", str), ("ts", int | datetime), ("features", features), ("entity", str, ""),
-                             ("v", int, 1)]
-        self._decode = msgspec.json.Decoder(msgspec.defstruct("Event", fields, frozen=True, kw_only=True,
-                                                              gc=False)).decode
+        names = [feature.name for feature in pipeline.features]
+        self.decode = _reader(msgspec.json.Decoder(event_type(pipeline, names)).decode)
+        """Event of JSON bytes: event_id, ts, entity, features, v. Raises msgspec.DecodeError when the bytes are not
+        JSON or do not fit (ValidationError)."""
         self.values = msgspec.structs.astuple
-
-    def decode(self, data: bytes) -> Any:
-        """Event of JSON bytes: event_id, ts, entity, features, v.
-
-        Raises:
-            msgspec.DecodeError: when the bytes are not JSON or do not fit (ValidationError).
-        """
-        return _decoded(self._decode, data)
 
     def encode(self, event_id: str, ts: int | str | None, entity: str, features: dict[str, FeatureValue]) -> bytes:
         """JSON bytes of an event; `features` may leave out optional ones. Not validated: a producer's bad row is sent
@@ -92,8 +104,19 @@ class EventCodec:
         return _encoder.encode({"v": 1, "event_id": event_id, "ts": ts, "entity": entity, "features": features})
 
 
-def _field(name: str, feature: Feature) -> Any:
-    kind: Any = {"number": float, "category": str, "boolean": bool}[feature.type]
+def event_type(pipeline: Pipeline, names: Sequence[str], number: Any = float) -> Any:
+    """Struct of a pipeline's events. `names`: of the features on the wire; `number`: what they are validated as."""
+    # A column of a file may be called anything, a field of a struct may not.
+    renamed = {f"f{index}": name for index, name in enumerate(names)}
+    values = [_field(field, feature, number) for field, feature in zip(renamed, pipeline.features, strict=True)]
+    features = msgspec.defstruct("Features", values, rename=renamed, frozen=True, kw_only=True, gc=False)
+    fields: list[Any] = [("event_id", str), ("ts", int | datetime), ("features", features), ("entity", str, ""),
+                         ("v", int, 1)]
+    return msgspec.defstruct("Event", fields, frozen=True, kw_only=True, gc=False)
+
+
+def _field(name: str, feature: Feature, number: Any) -> Any:
+    kind: Any = {"number": number, "category": str, "boolean": bool}[feature.type]
     return (name, kind | None, feature.default) if feature.optional else (name, kind)
 
 

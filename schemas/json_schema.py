@@ -17,6 +17,7 @@ from schemas.messages import (
     LabelledEvent,
     Message,
     ModelAnnouncement,
+    PartitionCount,
     PartitionWatermark,
     Prediction,
     ScoreState,
@@ -46,8 +47,9 @@ class Event(Message, frozen=True, kw_only=True):
     features: dict[str, FeatureValue]
 
 
-TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, Label, LabelledEvent,
-         DriftReport, DriftAlert, TrainingDecision, TrainerState, ModelAnnouncement, ModelMetadata, Pipeline)
+TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
+         Label, LabelledEvent, DriftReport, DriftAlert, TrainingDecision, TrainerState, ModelAnnouncement,
+         ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

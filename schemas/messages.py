@@ -4,9 +4,9 @@ All times are epoch milliseconds. Readers ignore unknown fields; a missing optio
 """
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 FeatureValue = float | str | bool | None
 LabelValue = str | float
@@ -86,7 +86,8 @@ class OpenWindow(Struct, frozen=True, kw_only=True):
 class ScoreState(Message, frozen=True, kw_only=True):
     """Checkpoint of one partition: everything up to `covered` (exclusive) is scored, delivered and counted.
 
-    Rows from `covered` on are scored by `epoch`. `paused`: the source said that it goes on: the partition is not idle.
+    Rows from `covered` on are scored by the models that serve after the announcement `epoch`. `paused`: the source said
+    that it goes on: the partition is not idle.
     """
 
     partition: int
@@ -113,6 +114,19 @@ class PartitionWatermark(Message, frozen=True, kw_only=True, tag_field="type", t
     covered: int
     watermark: int | None
     idle: bool
+
+
+class PartitionCount(Message, frozen=True, kw_only=True, tag_field="type", tag="partitions"):
+    """`events` is given more partitions: from here on a window closes only when all `partitions` are final or idle.
+
+    `before`: how many there were, so that what stands before the first such record can be read without the rest.
+    """
+
+    partitions: int
+    before: int
+
+
+WindowRecord = WindowCounts | PartitionWatermark | PartitionCount
 
 
 class Label(Message, frozen=True, kw_only=True):
@@ -319,9 +333,13 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
 
 class ModelAnnouncement(Message, frozen=True, kw_only=True):
-    """A new content of a slot. `replaces`: epoch it was gated against, -1 for the first."""
+    """A new content of a slot. `replaces`: epoch it was gated against, -1 for the first.
 
-    slot: str = "champion"
+    A canary scores a `share` of the entities until it is withdrawn (share 0) or the champion changes.
+    """
+
+    slot: Literal["champion", "canary"] = "champion"
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     replaces: int
     version: str
     model: Artifact

@@ -12,38 +12,60 @@ NO_EPOCH = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """An accepted announcement. `epoch`: its offset; `profile_epoch`: offset of the one that brought its profile."""
+    """An accepted announcement. `epoch`: its offset; `profile_epoch`: offset of the one that brought the profile under
+    which its rows are counted (for a canary the champion's)."""
 
     epoch: int
     profile_epoch: int
     announcement: ModelAnnouncement
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Who serves after the announcement `epoch`: the champion and, for its share of the entities, the canary."""
+
+    epoch: int
+    champion: Accepted
+    canary: Accepted | None
+
+
 @dataclass(kw_only=True)
 class ModelLog:
-    """Accepted announcements of one slot, oldest first. An announcement is accepted only if it replaces the current."""
+    """Accepted announcements, oldest first. One is accepted only if it replaces the current content of its slot.
 
-    slot: str = "champion"
+    A canary is judged against one champion: the next champion ends it, and the first canary replaces the champion.
+    """
+
     accepted: list[Accepted] = field(default_factory=list)
+    canaries: list[Accepted] = field(default_factory=list)
 
     @property
     def current(self) -> Accepted | None:
-        """The newest accepted announcement."""
+        """The champion."""
         return self.accepted[-1] if self.accepted else None
 
     @property
     def epoch(self) -> int:
-        """Epoch of the current one, -1 where there is none."""
+        """Epoch of the champion, -1 where there is none."""
         return self.accepted[-1].epoch if self.accepted else NO_EPOCH
 
+    @property
+    def latest(self) -> int:
+        """Epoch of the last accepted announcement of either slot, -1 where there is none."""
+        return max(self.epoch, self.canaries[-1].epoch if self.canaries else NO_EPOCH)
+
     def offer(self, epoch: int, announcement: ModelAnnouncement) -> bool:
-        """Fold one record in; False where it lost (a late or second trainer, or another slot)."""
-        if announcement.slot != self.slot or announcement.replaces != self.epoch or epoch <= self.epoch:
+        """Fold one record in; False where it lost to an earlier one."""
+        first = announcement.slot == "champion"
+        replaced = self.epoch if first else self.latest
+        if announcement.replaces != replaced or epoch <= self.latest or not (first or self.accepted):
             return False
-        last = self.current
-        same_profile = last is not None and last.announcement.profile.digest == announcement.profile.digest
-        profile_epoch = last.profile_epoch if last is not None and same_profile else epoch
-        self.accepted.append(Accepted(epoch=epoch, profile_epoch=profile_epoch, announcement=announcement))
+        champion = self.current
+        same_profile = champion is not None and (
+            not first or champion.announcement.profile.digest == announcement.profile.digest)
+        profile_epoch = champion.profile_epoch if champion is not None and same_profile else epoch
+        (self.accepted if first else self.canaries).append(
+            Accepted(epoch=epoch, profile_epoch=profile_epoch, announcement=announcement))
         return True
 
     def read(self, epoch: int, record: bytes | None) -> bool:
@@ -54,5 +76,19 @@ class ModelLog:
             return False
 
     def find(self, epoch: int) -> Accepted | None:
-        """The accepted announcement of an epoch."""
-        return next((a for a in reversed(self.accepted) if a.epoch == epoch), None)
+        """The accepted announcement of an epoch, of either slot."""
+        return next((a for a in (*reversed(self.accepted), *reversed(self.canaries)) if a.epoch == epoch), None)
+
+    def serving(self, epoch: int) -> Serving | None:
+        """Who served after the announcement `epoch`; None before the first champion."""
+        champion = next((a for a in reversed(self.accepted) if a.epoch <= epoch), None)
+        if champion is None:
+            return None
+        canary = next((a for a in reversed(self.canaries) if a.epoch <= epoch), None)
+        ended = canary is None or canary.epoch < champion.epoch or canary.announcement.share == 0
+        return Serving(epoch=max(champion.epoch, canary.epoch if canary else NO_EPOCH), champion=champion,
+                       canary=None if ended else canary)
+
+    def epochs(self) -> list[int]:
+        """Epochs of all accepted announcements, newest first."""
+        return sorted((a.epoch for a in (*self.accepted, *self.canaries)), reverse=True)

@@ -143,6 +143,14 @@ class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parity: Share = 1e-5
 
 
+class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How events are written; every other topic is JSON. `schema_registry`: URL, for Avro; the environment variable
+    SCHEMA_REGISTRY_URL goes before it."""
+
+    events: Literal["json", "avro"] = "json"
+    schema_registry: str = ""
+
+
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pipeline: everything the services need to know about it."""
 
@@ -153,6 +161,7 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drift: Drift = Drift()
     retraining: Retraining = Retraining()
     gate: Gate = Gate()
+    encoding: Encoding = Encoding()
 
     @property
     def name(self) -> str:
@@ -166,8 +175,12 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of the whole definition."""
-        return hashlib.sha256(msgspec.json.encode(self, enc_hook=str, order="deterministic")).hexdigest()
+        """SHA-256 (hex) of the canonical JSON of the whole definition, without an `encoding` that is the default: JSON
+        pipelines are older than that table."""
+        tables = msgspec.structs.asdict(self)
+        if self.encoding == Encoding():
+            del tables["encoding"]
+        return hashlib.sha256(msgspec.json.encode(tables, enc_hook=str)).hexdigest()
 
 
 def load_pipeline(path: Path) -> Pipeline:
@@ -272,6 +285,7 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
         *_replay_checks(pipeline.replay, names),
+        *_encoding_checks(pipeline.encoding),
     ]
     return next((message for failed, message in checks if failed), None)
 
@@ -293,6 +307,13 @@ def _replay_checks(replay: Replay | None, features: list[str]) -> Iterator[tuple
         yield column in features, f"key 'replay.drop': found '{column}', which is a feature; remove it from one of them"
     yield (not _is_time(replay.start),
            f"key 'replay.start': found '{replay.start}'; allowed: a time such as 2000-01-01T00:00:00Z")
+
+
+def _encoding_checks(encoding: Encoding) -> Iterator[tuple[bool, str]]:
+    url = encoding.schema_registry
+    yield ("@" in url, "key 'encoding.schema_registry' names a user; set SCHEMA_REGISTRY_AUTH=user:password instead")
+    yield (bool(url) and re.match(r"https?://[^/\s]+", url) is None,
+           f"key 'encoding.schema_registry': found '{url}'; allowed: a URL such as http://registry:8081")
 
 
 def _is_time(text: str) -> bool:

@@ -34,7 +34,7 @@ DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", re
 SCORE_STATE = Topic(name="score-state", key="partition", message="ScoreState", partitions=None, cleanup="compact",
                     producer="score", consumers=("score",))
 WINDOW_COUNTS = Topic(name="window-counts", key="partition, window, profile",
-                      message="WindowCounts | PartitionWatermark",
+                      message="WindowCounts | PartitionWatermark | PartitionCount",
                       retention_ms=30 * DAY_MS, producer="score", consumers=("monitor",))
 LABELS = Topic(name="labels", key="entity", message="Label", partitions=None, retention_ms=30 * DAY_MS,
                producer="producers", consumers=("labels",))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.messages import PartitionWatermark, WindowCounts
+from schemas.messages import PartitionCount, WindowCounts, WindowRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class WindowLedger:
     """Which windows wait for which partitions. The first record of a key counts; what comes after closing is late.
 
     A partition's windows become final in ascending order, so whatever is not above its newest has been here before.
+    `partitions`: how many there were before the first record; a partition that is added is waited for from then on.
     """
 
     partitions: int
@@ -48,8 +49,11 @@ class WindowLedger:
     _closed_until: int | None = None
     _profile_epoch: int = -1
 
-    def offer(self, record: WindowCounts | PartitionWatermark) -> list[ClosedWindow]:
+    def offer(self, record: WindowRecord) -> list[ClosedWindow]:
         """Fold one record in; returns the windows it closes, oldest first."""
+        if isinstance(record, PartitionCount):
+            self.partitions = max(self.partitions, record.partitions)
+            return []
         if isinstance(record, WindowCounts):
             self._add(record)
             return []

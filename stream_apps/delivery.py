@@ -6,17 +6,23 @@ idempotent producers take turns: one batch is built while the other is on its wa
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.topics import MAX_RECORD_BYTES
 
 PRODUCERS = 2
-FLUSH_SECONDS = 0.5  # how often a call that waits for Kafka looks whether it should give up
+FLUSH_SECONDS = 0.002  # librdkafka's flush wakes up for reports only, and what succeeds is not reported: look often
+PURGE_SECONDS = 0.5
+METADATA_SECONDS = 10.0
 MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
+
+
+Enqueue = Callable[[Producer, list[str]], None]
+"""Hands records to a producer, and notes what went wrong."""
 
 
 class DeliveryError(Exception):
@@ -80,12 +86,24 @@ class Delivery:
         Raises:
             DeliveryError: At least one record was refused, timed out, or is unknown.
         """
+        if records:
+            await self._run(lambda producer, failures: _enqueue(producer, records, failures))
+
+    async def send_pairs(self, topic: str, partition: int, pairs: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """As `send`, for many (key, value) of one partition.
+
+        Raises:
+            DeliveryError: As `send`.
+        """
+        if pairs:
+            await self._run(lambda producer, failures: _enqueue_batch(
+                producer, topic, partition, [{"key": key, "value": value} for key, value in pairs], failures))
+
+    async def _run(self, enqueue: Enqueue) -> None:
         if self._closing:
             raise DeliveryError("this delivery is closed")
-        if not records:
-            return
         producer = await self._idle.get()
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, producer, records)
+        job = asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, producer, enqueue)
         # The producer stays taken until its thread is done, also when the caller is cancelled.
         job.add_done_callback(lambda _: self._idle.put_nowait(producer))
         await asyncio.shield(job)
@@ -104,11 +122,10 @@ class Delivery:
             self._idle.put_nowait(producer)
         self._threads.shutdown(wait=False)
 
-    def _deliver(self, producer: Producer, records: Sequence[Record]) -> None:
+    def _deliver(self, producer: Producer, enqueue: Enqueue) -> None:
         failures: list[str] = []
         try:
-            for (topic, partition), group in _groups(records).items():
-                _enqueue(producer, topic, partition, group, failures)
+            enqueue(producer, failures)
             left = self._flush(producer)
         except (KafkaException, BufferError) as error:
             failures.append(str(error))
@@ -116,7 +133,7 @@ class Delivery:
         if left:
             # Nothing of this call may turn up in the next one's account.
             producer.purge()
-            producer.flush(FLUSH_SECONDS)
+            producer.flush(PURGE_SECONDS)
         if left or failures:
             raise DeliveryError(f"{left} records unconfirmed, {len(failures)} failed; first: {failures[:1]}")
 
@@ -128,7 +145,7 @@ class Delivery:
         return 0
 
 
-def _groups(records: Sequence[Record]) -> dict[tuple[str, int | None], list[Record]]:
+def _enqueue(producer: Producer, records: Sequence[Record], failures: list[str]) -> None:
     """Group by topic and partition, in order: a call of `produce_batch` has one of each.
 
     It ignores a partition named in a message: the record would go elsewhere, and nobody would be told.
@@ -136,25 +153,42 @@ def _groups(records: Sequence[Record]) -> dict[tuple[str, int | None], list[Reco
     groups: dict[tuple[str, int | None], list[Record]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
-    return groups
+    for (topic, partition), group in groups.items():
+        if any(record.headers or record.timestamp is not None for record in group):
+            _enqueue_singly(producer, group, failures)
+        else:
+            messages = [{"key": record.key, "value": record.value} for record in group]
+            _enqueue_batch(producer, topic, partition, messages, failures)
 
 
-def _enqueue(producer: Producer, topic: str, partition: int | None, records: list[Record], failures: list[str]) -> None:
+def _enqueue_singly(producer: Producer, records: list[Record], failures: list[str]) -> None:
+    """`produce_batch` drops headers without a word, and refuses timestamps."""
+    for record in records:
+        where: dict[str, Any] = {} if record.partition is None else {"partition": record.partition}
+        stamp: dict[str, Any] = {} if record.timestamp is None else {"timestamp": record.timestamp}
+        producer.produce(record.topic, record.value, record.key, on_delivery=_noting(failures),
+                         headers=list(record.headers or ()), **where, **stamp)
+
+
+def _enqueue_batch(
+    producer: Producer, topic: str, partition: int | None, messages: list[dict[str, Any]], failures: list[str]
+) -> None:
     where: dict[str, Any] = {} if partition is None else {"partition": partition}
-
-    def failed(error: Any, _message: Any) -> None:
-        failures.append(str(error))
-
-    if any(record.headers or record.timestamp is not None for record in records):
-        # produce_batch drops headers without a word, and refuses timestamps.
-        for record in records:
-            stamp: dict[str, Any] = {} if record.timestamp is None else {"timestamp": record.timestamp}
-            headers: Any = list(record.headers or ())
-            producer.produce(topic, record.value, record.key, on_delivery=failed, headers=headers, **where, **stamp)
-        return
-    messages: list[dict[str, Any]] = [{"key": record.key, "value": record.value} for record in records]
-    queued = producer.produce_batch(topic, messages, on_delivery=failed, **where)
+    queued = producer.produce_batch(topic, messages, on_delivery=_noting(failures), **where)
+    error = messages[0].get("_error")
+    if error is not None and error.code() == KafkaError._UNKNOWN_PARTITION:  # noqa: SLF001  # librdkafka's own name
+        # The producer knows the topic from before it was given this partition: it learns of it by asking.
+        producer.list_topics(topic, timeout=METADATA_SECONDS)
+        messages = [{"key": message["key"], "value": message["value"]} for message in messages]
+        queued = producer.produce_batch(topic, messages, on_delivery=_noting(failures), **where)
     if queued != len(messages):
         # Records that could not be queued get no delivery report.
         failures.extend(str(message["_error"]) for message in messages if "_error" in message)
         failures.append(f"{len(messages) - queued} records were not queued")
+
+
+def _noting(failures: list[str]) -> Callable[[Any, Any], None]:
+    def failed(error: Any, _message: Any) -> None:
+        failures.append(str(error))
+
+    return failed

@@ -48,7 +48,7 @@ class LabelAgent:
         """Store chunk after chunk."""
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
-            labels = [label for record in event.value if (label := self._read(record)) is not None]
+            labels = [label for record in event.message.take() if (label := self._read(record)) is not None]
             await self._store(labels)
             self._app.consumer.complete(event.message)
             self._arrived.set()

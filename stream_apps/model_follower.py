@@ -1,4 +1,4 @@
-"""Follows `model-updates` on a consumer without a group and keeps the newest model whose bytes verify."""
+"""Follows `model-updates` on a consumer without a group, and keeps the newest models whose bytes verify."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.model_log import Accepted, ModelLog
+from schemas.model_log import Accepted, ModelLog, Serving
 from schemas.pipeline import Pipeline
 from schemas.topics import MODEL_ARTIFACTS, MODEL_UPDATES, topic_name
 from stream_apps.artifacts import ArtifactReader, BadArtifact
-from stream_apps.model_slot import LoadedModel, UnusableModel, load_model
+from stream_apps.model_slot import LoadedModel, Slots, UnusableModel, load_model
 
 log = structlog.get_logger()
 
 
 class ModelFollower:
-    """`current` is the model to score with, once there is one."""
+    """`current` are the models to score with, once there are some."""
 
     def __init__(self, pipeline: Pipeline, bootstrap_servers: str, security: dict[str, Any] | None = None) -> None:
         self._pipeline = pipeline
@@ -25,17 +25,35 @@ class ModelFollower:
         self._options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
         self._artifacts = ArtifactReader(topic_name(pipeline.name, MODEL_ARTIFACTS), bootstrap_servers, security)
         self._log = ModelLog()
-        self.current: LoadedModel | None = None
-        self._ready = asyncio.Event()
+        self._loaded: dict[int, LoadedModel] = {}
+        self._news = asyncio.Condition()
+        self.current: Slots | None = None
 
-    async def serving(self) -> LoadedModel:
-        """The model to score with; waits for the first one."""
-        while self.current is None:
-            await self._ready.wait()
-        return self.current
+    async def serving(self) -> Slots:
+        """The newest models; waits for the first."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.current is not None)
+        return self.current  # pyright: ignore[reportReturnType]  # it never becomes None again
 
-    async def run(self, on_swap: Callable[[LoadedModel], None]) -> None:
-        """Fold the log for ever; `on_swap` hears of each model that may now serve."""
+    async def at(self, epoch: int) -> Slots:
+        """The models that served after the announcement `epoch`, which may be older than the newest.
+
+        Where their bytes are gone, the newest take over.
+        """
+        newest = await self.serving()
+        async with self._news:
+            await self._news.wait_for(lambda: self._log.latest >= epoch)
+        serving = self._log.serving(epoch)
+        if newest.epoch == epoch or serving is None:
+            return newest
+        try:
+            return await self._slots(serving)
+        except (BadArtifact, UnusableModel) as error:
+            log.error("the models of a checkpoint are gone; the newest take over", epoch=epoch, reason=str(error))
+            return newest
+
+    async def run(self, on_swap: Callable[[Slots], None]) -> None:
+        """Fold the log for ever; `on_swap` hears of the models that may now serve."""
         consumer = AIOKafkaConsumer(enable_auto_commit=False, fetch_max_wait_ms=100, **self._options)
         await consumer.start()
         try:
@@ -63,23 +81,38 @@ class ModelFollower:
                      epoch=record.offset)
         return bool(records)
 
-    async def _take_newest(self, on_swap: Callable[[LoadedModel], None]) -> None:
-        for accepted in reversed(self._log.accepted):
-            if self.current is not None and accepted.epoch <= self.current.model.epoch:
-                return
+    async def _take_newest(self, on_swap: Callable[[Slots], None]) -> None:
+        for epoch in self._log.epochs():
+            serving = self._log.serving(epoch)
+            if serving is None or (self.current is not None and epoch <= self.current.epoch):
+                break
             try:
-                self.current = await self._load(accepted)
+                slots = await self._slots(serving)
             except (BadArtifact, UnusableModel) as error:
-                log.error("announced model refused; the one before it serves on", epoch=accepted.epoch,
-                          version=accepted.announcement.version, reason=str(error))
+                log.error("announced model refused; what served before it serves on", epoch=epoch, reason=str(error))
                 continue
-            self._ready.set()
-            on_swap(self.current)
-            return
+            await self._take(slots)
+            on_swap(slots)
+            break
+        async with self._news:
+            self._news.notify_all()  # also of what was refused: somebody may wait for the log to reach an epoch
+
+    async def _take(self, slots: Slots) -> None:
+        self.current = slots
+        kept = {slots.champion.model.epoch, slots.canary.model.epoch if slots.canary else None}
+        self._loaded = {epoch: model for epoch, model in self._loaded.items() if epoch in kept}
+
+    async def _slots(self, serving: Serving) -> Slots:
+        canary = serving.canary
+        return Slots(
+            epoch=serving.epoch, champion=await self._load(serving.champion),
+            canary=await self._load(canary) if canary else None, share=canary.announcement.share if canary else 0.0)
 
     async def _load(self, accepted: Accepted) -> LoadedModel:
-        model = await self._artifacts.read(accepted.announcement.model)
-        profile = await self._artifacts.read(accepted.announcement.profile)
-        # Building the session takes long: off the event loop, so that scoring does not pause.
-        return await asyncio.get_running_loop().run_in_executor(
-            None, load_model, accepted, model, profile, self._pipeline)
+        if accepted.epoch not in self._loaded:
+            model = await self._artifacts.read(accepted.announcement.model)
+            profile = await self._artifacts.read(accepted.announcement.profile)
+            # Building the session takes long: off the event loop, so that scoring does not pause.
+            self._loaded[accepted.epoch] = await asyncio.get_running_loop().run_in_executor(
+                None, load_model, accepted, model, profile, self._pipeline)
+        return self._loaded[accepted.epoch]

@@ -1,7 +1,9 @@
 """The model that scores: an ONNX session with what its file says about itself, and the reference profile beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -24,8 +26,11 @@ class UnusableModel(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A verified model, ready to score."""
+    """A verified model, ready to score, with the files it was made from."""
 
+    accepted: Accepted
+    onnx: bytes
+    profile: bytes
     model: Model
     metadata: ModelMetadata
     codes: list[dict[Any, int]]
@@ -36,6 +41,21 @@ class LoadedModel:
     def run(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities (rows, classes), or values (rows,) for regression."""
         return run_session(self.session, self.metadata, matrix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """The models in charge after the announcement `epoch`: the canary scores a share of the entities."""
+
+    epoch: int
+    champion: LoadedModel
+    canary: LoadedModel | None = None
+    share: float = 0.0
+
+    def canary_rows(self, keys: Sequence[bytes | None]) -> NDArray[np.bool_]:
+        """Which rows are the canary's, by a hash of the record's key that has nothing to do with its partition."""
+        hashes = np.fromiter((crc32(key or b"") for key in keys), dtype=np.int64, count=len(keys))
+        return hashes < self.share * 2**32
 
 
 def open_session(data: bytes, pipeline: Pipeline) -> tuple[onnxruntime.InferenceSession, ModelMetadata]:
@@ -82,6 +102,7 @@ def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipel
     reference = _read_profile(profile, metadata)
     announcement = accepted.announcement
     return LoadedModel(
+        accepted=accepted, onnx=model, profile=profile,
         model=Model(version=announcement.version, digest=announcement.model.digest, epoch=accepted.epoch),
         metadata=metadata, codes=metadata.codes(), session=session, counter=CellCounter(reference),
         layout=CellLayout(profile=announcement.profile.digest, profile_epoch=accepted.profile_epoch,

@@ -4,8 +4,10 @@ It keeps no state but Kafka's: on start it reads `window-counts` again from the 
 has already said. Run: python -m stream_apps.monitor
 """
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -17,12 +19,13 @@ from prometheus_client import Counter, Gauge
 
 from drift.profile import ReferenceProfile
 from schemas.codec import decode, encode
-from schemas.messages import DriftReport, Model, PartitionWatermark, WindowCounts
+from schemas.messages import DriftReport, Model, PartitionCount, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
     DRIFT_ALERTS,
     DRIFT_STATS,
+    EVENTS,
     LABELLED,
     MODEL_ARTIFACTS,
     MODEL_UPDATES,
@@ -35,7 +38,7 @@ from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.settings import ServiceSettings, explained, read_settings
-from stream_apps.topics import log_bounds, read_all
+from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run
 from telemetry.endpoint import serve_metrics
@@ -45,7 +48,8 @@ MAX_HISTORY = 512  # windows: the longest scale of a pipeline
 
 log = structlog.get_logger()
 
-_decode_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
+_RAISED = b'{"type":"partitions"'  # how a PartitionCount begins: the others are too many to be decoded twice
+_decode_counts = msgspec.json.Decoder(WindowRecord).decode
 
 
 class UnknownModel(Exception):
@@ -72,11 +76,10 @@ class Monitor:
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
         self.metrics = MonitorMetrics()
-        self._start_again()
+        self._start_again(pipeline.pipeline.partitions)
 
-    def _start_again(self) -> None:
-        windows = self._pipeline.windows
-        self._ledger = WindowLedger(partitions=self._pipeline.pipeline.partitions, size=windows.size)
+    def _start_again(self, partitions: int) -> None:
+        self._ledger = WindowLedger(partitions=partitions, size=self._pipeline.windows.size)
         self._said: set[tuple[int, str]] = set()
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
@@ -87,12 +90,24 @@ class Monitor:
         tp = TP(self._topic(WINDOW_COUNTS), 0)
         if tp not in self._app.consumer.assignment():
             return
-        self._start_again()
+        self._start_again(await self._first_partitions())
         for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
             report = decode(value or b"", DriftReport)
             self._said.add((report.window_start, report.profile))
         self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
         log.info("window counts are read from the beginning", windows_reported=len(self._said))
+
+    async def _first_partitions(self) -> int:
+        """How many partitions `events` had when the log of window counts began.
+
+        Kafka is asked first: partitions that it has by then were written down before.
+        """
+        now = await asyncio.to_thread(count_partitions, self._topic(EVENTS), self._bootstrap_servers)
+        async with aclosing(read_each(self._topic(WINDOW_COUNTS), self._bootstrap_servers)) as records:
+            async for _, value in records:
+                if value and value.startswith(_RAISED):
+                    return decode(value, PartitionCount).before
+        return now
 
     async def watch(self, stream: Any) -> None:
         """Fold chunk after chunk; a chunk is complete when everything said about it is delivered."""
@@ -100,7 +115,7 @@ class Monitor:
         async for event in events:
             if not self._app.consumer.current(event.message):
                 continue
-            for record in event.value:
+            for record in event.message.take():
                 for window in self._ledger.offer(_decode_counts(record.value)):
                     await self._close(window)
             self.metrics.late.set(self._ledger.late_records)

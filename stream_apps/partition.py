@@ -12,7 +12,9 @@ from typing import Any
 from schemas.codec import encode
 from schemas.messages import PartitionWatermark, ScoreState, WindowCounts
 from schemas.model_log import NO_EPOCH
-from schemas.topics import SCORE_STATE, WINDOW_COUNTS, Topic
+from schemas.topics import DEAD_LETTERS, PREDICTIONS, SCORE_STATE, WINDOW_COUNTS, Topic
+from stream_apps.checkpoints import Standing
+from stream_apps.scoring import ScoredChunk
 from stream_apps.windows import PartitionWindows, WindowSettings
 
 Send = Callable[[Topic, int, Sequence[tuple[bytes | None, bytes]]], Awaitable[None]]
@@ -21,43 +23,71 @@ Complete = Callable[[Any], None]
 
 @dataclass(kw_only=True)
 class ScoredPartition:
-    """State of one assigned partition. `covered`: end (exclusive) of what is scored; `epoch`: the model in charge."""
+    """State of one assigned partition. `covered`: end (exclusive) of what is scored; `epoch`: the models in charge.
+
+    Rows before `predicted` had a prediction by `epoch` when the partition was assigned: they get it again.
+    """
 
     partition: int
     windows: PartitionWindows
     send: Send
     complete: Complete
-    covered: int = 0
+    covered: int
+    predicted: int = 0
     epoch: int = NO_EPOCH
     idle: bool = False
     scoring: asyncio.Lock = field(default_factory=asyncio.Lock)
-    delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _undelivered: list[tuple[Any, Awaitable[None]]] = field(default_factory=list)
+    _delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _outbox: list[ScoredChunk] = field(default_factory=list)
+    _undelivered: list[tuple[Any, asyncio.Task[None]]] = field(default_factory=list)
     _final: list[WindowCounts] = field(default_factory=list)
     _checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _reported: tuple[int | None, bool] | None = None
 
     @classmethod
-    def restore(cls, partition: int, state: ScoreState | None, settings: WindowSettings, send: Send,
+    def restore(cls, partition: int, standing: Standing, settings: WindowSettings, send: Send,
                 complete: Complete) -> "ScoredPartition":
         """The partition as its last checkpoint left it, or a fresh one."""
+        state = standing.state
         if state is None:
             return cls(partition=partition, windows=PartitionWindows(partition=partition, settings=settings),
-                       send=send, complete=complete)
+                       send=send, complete=complete, covered=standing.first)
         return cls(partition=partition, windows=PartitionWindows.restore(state, settings), send=send,
-                   complete=complete, covered=state.covered, epoch=state.epoch)
+                   complete=complete, covered=state.covered, predicted=standing.predicted, epoch=state.epoch)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the next row has been scored before, by `epoch`, and no checkpoint covers it."""
+        return self.epoch != NO_EPOCH and self.covered < self.predicted
 
     @property
     def waiting(self) -> int:
         """Chunks that wait for a checkpoint."""
         return len(self._undelivered)
 
-    def add(self, message: Any, end: int, final: list[WindowCounts], delivery: Awaitable[None]) -> None:
-        """A chunk up to `end` (exclusive) is scored and counted; its outputs are on their way."""
+    def add(self, message: Any, end: int, chunk: ScoredChunk, final: list[WindowCounts]) -> asyncio.Task[None]:
+        """A chunk up to `end` (exclusive) is scored and counted; the task ends when its outputs are delivered."""
         self.covered = end
         self.idle = False
         self._final += final
+        self._outbox.append(chunk)
+        delivery = asyncio.ensure_future(self._deliver())
         self._undelivered.append((message, delivery))
+        return delivery
+
+    async def _deliver(self) -> None:
+        """Send everything that waits: small chunks share a delivery whenever they come faster than Kafka confirms.
+
+        One after the other (the lock is fair): an entity's predictions keep the order of its events.
+        """
+        async with self._delivering:
+            waiting, self._outbox = self._outbox, []
+            try:
+                await self.send(PREDICTIONS, self.partition, [pair for chunk in waiting for pair in chunk.predictions])
+                await self.send(DEAD_LETTERS, 0, [pair for chunk in waiting for pair in chunk.dead_letters])
+            except BaseException:
+                self._outbox = waiting + self._outbox  # who waits for these must not believe that they are delivered
+                raise
 
     async def checkpoint(self, epoch: int | None = None) -> None:
         """Make everything scored so far durable; with `epoch`, rows from here on belong to that model.
@@ -89,6 +119,5 @@ class ScoredPartition:
             mark = PartitionWatermark(partition=self.partition, covered=state.covered, watermark=state.watermark,
                                       idle=self.idle)
             records.append((f"{self.partition}/watermark".encode(), encode(mark)))
-        if records:
-            await self.send(WINDOW_COUNTS, 0, records)
+        await self.send(WINDOW_COUNTS, 0, records)
         self._reported = standing

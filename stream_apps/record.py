@@ -48,11 +48,12 @@ class Recorder:
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
             message = event.message
+            records = message.take()
             if message.topic == self._predictions:
-                await self._store_predictions(message, event.value)
+                await self._store_predictions(message, records)
             else:
-                await self._store_messages(message, event.value)
-            self.rows.labels(message.topic).inc(len(event.value))
+                await self._store_messages(message, records)
+            self.rows.labels(message.topic).inc(len(records))
             self._app.consumer.complete(message)
 
     async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:

@@ -4,24 +4,29 @@ Run: python -m stream_apps.score
 """
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge, Histogram
 
-from schemas.codec import encode
-from schemas.messages import DeadLetter, ScoreState
+from schema_registry.errors import RegistryAway
+from schema_registry.events import event_codec
+from schemas.codec import EventFormat, encode
+from schemas.messages import DeadLetter
 from schemas.pipeline import Pipeline, load_pipeline
-from schemas.topics import DEAD_LETTERS, EVENTS, PREDICTIONS, SCORE_STATE, Topic, topic_name
-from stream_apps.checkpoints import load_checkpoints
-from stream_apps.delivery import Delivery, Record
+from schemas.topics import DEAD_LETTERS, EVENTS, Topic, topic_name
+from stream_apps.checkpoints import Standing, read_standings
+from stream_apps.crash_file import CrashFile, Range
+from stream_apps.delivery import Delivery
 from stream_apps.model_follower import ModelFollower
-from stream_apps.model_slot import LoadedModel
+from stream_apps.model_slot import Slots
 from stream_apps.partition import ScoredPartition
-from stream_apps.scoring import ScoredChunk, Scorer
+from stream_apps.quarantine import deadly_rows
+from stream_apps.scoring import Pair, ScoredChunk, Scorer
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
@@ -35,6 +40,8 @@ TURN_SECONDS = 0.02
 PAUSE_FACTOR = 20
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
+SMALL_CHUNK = 64  # rows that are scored before another thread would have begun
+REGISTRY_PAUSES = (0.5, 8.0)  # seconds until the schema registry is asked again: the first time, and at most
 
 log = structlog.get_logger()
 
@@ -44,7 +51,7 @@ class ScoreMetrics:
 
     def __init__(self) -> None:
         self.scored = Counter("automl_stream_events_scored_total", "Events with a prediction")
-        self.dead = Counter("automl_stream_dead_letters_total", "Records that could not be scored")
+        self.dead = Counter("automl_stream_dead_letters_total", "Records that could not be scored", ["reason"])
         self.late = Gauge("automl_stream_late_rows", "Rows behind their partition's watermark", ["partition"])
         self.epoch = Gauge("automl_stream_model_epoch", "Epoch of the model that scores", ["partition"])
         self.seconds = Histogram("automl_stream_chunk_seconds", "Decoding, scoring, counting and encoding of a chunk")
@@ -53,17 +60,19 @@ class ScoreMetrics:
 class ScoreAgent:
     """Scores the partitions that this worker owns."""
 
-    def __init__(self, pipeline: Pipeline, settings: ServiceSettings, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, settings: ServiceSettings, app: StreamApp, delivery: Delivery,
+                 codec: EventFormat | None = None) -> None:
         self._pipeline = pipeline
         self._settings = settings
         self._app = app
         self._delivery = delivery
         self._events = topic_name(pipeline.name, EVENTS)
-        self._scorer = Scorer(pipeline, topic_id(self._events, settings.bootstrap_servers))
+        self._scorer = Scorer(pipeline, topic_id(self._events, settings.bootstrap_servers), codec)
         self._windows = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._partitions: dict[int, ScoredPartition] = {}
         self._caught_up_since: dict[int, float] = {}
         self._room = asyncio.Semaphore(MAX_UNDELIVERED)
+        self._crash_file = CrashFile(settings.state, f"{pipeline.name}-score-{settings.instance}")
         self.follower = ModelFollower(pipeline, settings.bootstrap_servers)
         self.metrics = ScoreMetrics()
 
@@ -80,54 +89,70 @@ class ScoreAgent:
             await self.follower.serving()
             async with partition.scoring:
                 if self._app.consumer.current(message):
-                    await self._score_chunk(partition, message, event.value)
+                    await self._score_chunk(partition, message)
 
-    async def _score_chunk(self, partition: ScoredPartition, message: Any, records: Sequence[Any]) -> None:
-        model = await self.follower.serving()
-        if partition.covered == 0:
-            partition.covered = message.first
-        if partition.epoch != model.model.epoch:
-            await self._swap(partition, model)
+    async def _score_chunk(self, partition: ScoredPartition, message: Any) -> None:
+        slots = await (self.follower.at(partition.epoch) if partition.repeats else self.follower.serving())
+        if partition.epoch != slots.epoch:
+            await self._swap(partition, slots)
+        records = message.take()
+        rows = Range(self._scorer.topic_id, partition.partition, message.first, message.end)
         started = time.perf_counter()
-        chunk = await asyncio.get_running_loop().run_in_executor(
-            None, self._scorer.run, records, partition.partition, model, time.time_ns() // 1_000_000)
+        with self._crash_file.scoring(rows):
+            chunk = await self._patiently(message, lambda: self._scored(partition.partition, rows, slots, records))
+        if chunk is None:
+            return
         self.metrics.seconds.observe(time.perf_counter() - started)
         await self._room.acquire()
         if not self._app.consumer.current(message):
             self._room.release()
             return  # revoked meanwhile: the next owner reads these rows again
         # Nothing is awaited until the partition knows the chunk: a checkpoint in between would count it twice.
-        final = partition.windows.add(chunk.rows, model.layout)
-        delivery = asyncio.ensure_future(self._deliver(partition, chunk))
-        partition.add(message, message.end, final, delivery)
+        final = partition.windows.add(chunk.rows, slots.champion.layout)
+        partition.add(message, message.end, chunk, final).add_done_callback(lambda _: self._room.release())
         self._count(partition, chunk)
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
 
-    async def _swap(self, partition: ScoredPartition, model: LoadedModel) -> None:
-        """Rows from here on belong to `model`: true once the checkpoint that says so is delivered."""
-        await partition.checkpoint(epoch=model.model.epoch)
-        self.metrics.epoch.labels(partition.partition).set(model.model.epoch)
-        log.info("model swapped", partition=partition.partition, offset=partition.covered,
-                 epoch=model.model.epoch, version=model.model.version)
+    async def _patiently(self, message: Any, score: Callable[[], Awaitable[ScoredChunk]]) -> ScoredChunk | None:
+        """Rows whose schema cannot be had wait: the registry is at fault, not they. None when they were revoked."""
+        pause, longest = REGISTRY_PAUSES
+        while self._app.consumer.current(message):
+            try:
+                return await score()
+            except RegistryAway as error:
+                log.warning("events wait for the schema registry", partition=message.partition, first=message.first,
+                            error=str(error), retry_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
+        return None
 
-    async def _deliver(self, partition: ScoredPartition, chunk: ScoredChunk) -> None:
-        try:
-            # Chunk after chunk (the lock is fair): an entity's predictions keep the order of its events.
-            async with partition.delivering:
-                await self._send(PREDICTIONS, partition.partition, chunk.predictions)
-                if chunk.dead_letters:
-                    await self._send(DEAD_LETTERS, 0, chunk.dead_letters)
-        finally:
-            self._room.release()
+    async def _scored(self, partition: int, rows: Range, slots: Slots, records: Sequence[Any]) -> ScoredChunk:
+        now = time.time_ns() // 1_000_000
+        deadly: set[int] = set()
+        if self._crash_file.suspected(rows):
+            log.warning("this worker died three times over these rows: they are tried one by one", partition=partition,
+                        first=rows.first, last=rows.end - 1)
+            deadly = await deadly_rows(self._settings.pipeline, self._scorer.topic_id, partition, slots, records)
+        elif len(records) <= SMALL_CHUNK and self._pipeline.encoding.events == "json":
+            return self._scorer.run(records, partition, slots, now)  # faster than another thread would take it up
+        return await asyncio.get_running_loop().run_in_executor(
+            None, self._scorer.run, records, partition, slots, now, deadly)
 
-    async def _send(self, topic: Topic, partition: int, records: Sequence[tuple[bytes | None, bytes]]) -> None:
-        name = topic_name(self._pipeline.name, topic)
-        await self._delivery.send([Record(name, partition, k, v) for k, v in records])
+    async def _swap(self, partition: ScoredPartition, slots: Slots) -> None:
+        """Rows from here on belong to `slots`: true once the checkpoint that says so is delivered."""
+        await partition.checkpoint(epoch=slots.epoch)
+        self.metrics.epoch.labels(partition.partition).set(slots.epoch)
+        log.info("model swapped", partition=partition.partition, offset=partition.covered, epoch=slots.epoch,
+                 version=slots.champion.model.version, canary=slots.canary.model.version if slots.canary else None)
+
+    async def _send(self, topic: Topic, partition: int, pairs: Sequence[Pair]) -> None:
+        await self._delivery.send_pairs(topic_name(self._pipeline.name, topic), partition, pairs)
 
     def _count(self, partition: ScoredPartition, chunk: ScoredChunk) -> None:
         self.metrics.scored.inc(len(chunk.predictions))
-        self.metrics.dead.inc(len(chunk.dead_letters))
+        for reason, letters in chunk.reasons.items():
+            self.metrics.dead.labels(reason).inc(letters)
         self.metrics.late.labels(partition.partition).set(partition.windows.late_rows)
 
     # Checkpoints, swaps of idle partitions, idleness
@@ -149,10 +174,11 @@ class ScoreAgent:
                 raise
 
     async def _tend(self, partition: ScoredPartition, due: bool, now: float) -> None:
-        model = self.follower.current
-        if model is not None and partition.epoch != model.model.epoch and not partition.scoring.locked():
+        slots = self.follower.current
+        outdated = slots is not None and partition.epoch != slots.epoch
+        if slots is not None and outdated and not partition.repeats and not partition.scoring.locked():
             async with partition.scoring:
-                await self._swap(partition, model)
+                await self._swap(partition, slots)
         elif due and (partition.waiting or self._became_idle(partition, now)):
             await partition.checkpoint()
 
@@ -175,15 +201,14 @@ class ScoreAgent:
     async def assigned(self) -> None:
         """Load the checkpoints of the partitions that are now ours; reading resumes at their covered offsets."""
         mine = sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._events)
-        states = await load_checkpoints(topic_name(self._pipeline.name, SCORE_STATE), mine,
-                                        self._settings.bootstrap_servers)
-        self._partitions = {p: self._restore(p, states.get(p)) for p in mine}
-        for p, state in states.items():
-            self._app.consumer.resume_at[TP(self._events, p)] = state.covered
+        standings = await read_standings(self._pipeline.name, mine, self._settings.bootstrap_servers)
+        self._partitions = {p: self._restore(p, standings[p]) for p in mine}
+        for p, partition in self._partitions.items():
+            self._app.consumer.resume_at[TP(self._events, p)] = partition.covered
         log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
 
-    def _restore(self, partition: int, state: ScoreState | None) -> ScoredPartition:
-        return ScoredPartition.restore(partition, state, self._windows, self._send, self._app.consumer.complete)
+    def _restore(self, partition: int, standing: Standing) -> ScoredPartition:
+        return ScoredPartition.restore(partition, standing, self._windows, self._send, self._app.consumer.complete)
 
     def revoked(self) -> None:
         """Forget the partitions: their checkpoints are elsewhere's business now."""
@@ -200,14 +225,15 @@ class ScoreAgent:
 
     def health(self) -> dict[str, object]:
         """Ready once there is a model; which partitions are covered how far."""
-        model = self.follower.current
-        return {"ok": model is not None, "epoch": model.model.epoch if model else None,
+        slots = self.follower.current
+        return {"ok": slots is not None, "epoch": slots.epoch if slots else None,
                 "covered": {str(p): s.covered for p, s in dict(self._partitions).items()}}
 
 
 def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
     """Wire the service: the only place where Kafka meets the scoring step."""
     pipeline = load_pipeline(settings.pipeline)
+    codec = event_codec(pipeline, os.environ)
     expired: list[Callable[[TP, int, int], Any]] = []
 
     async def on_expired(tp: TP, wanted: int, first: int) -> None:
@@ -216,14 +242,14 @@ def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
     app = make_app(f"{pipeline.name}-score-{settings.instance}", WorkerSettings(
         bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.score",
         instance_id=f"{pipeline.name}-score-{settings.instance}", session_timeout=6.0), on_expired)
-    agent = ScoreAgent(pipeline, settings, app, Delivery(settings.bootstrap_servers))
+    agent = ScoreAgent(pipeline, settings, app, Delivery(settings.bootstrap_servers), codec)
     expired.append(agent.expired)
     app.agent(app.chunks(topic_name(pipeline.name, EVENTS)), name="score")(agent.score)
 
     @app.task
     async def follow(app: StreamApp) -> None:
         try:
-            await agent.follower.run(lambda model: log.info("model ready", epoch=model.model.epoch))
+            await agent.follower.run(lambda slots: log.info("models ready", epoch=slots.epoch))
         except Exception as error:
             await die(app, error)
             raise

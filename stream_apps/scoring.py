@@ -1,18 +1,38 @@
-"""One chunk of one partition, scored: records in, predictions, dead letters and countable rows out. No I/O."""
+"""One chunk of one partition, scored: records in, predictions, dead letters and countable rows out. No I/O.
 
-from collections.abc import Sequence
+Whole columns at a time: what is done row by row costs more than the model.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import compress, repeat
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from schemas.codec import WATERMARK_HEADER, EventCodec, FeatureMatrix, decode, encode, epoch_ms
-from schemas.messages import DeadLetter, DeadLetterReason, LabelValue, Prediction, Watermark
+from schemas.codec import (
+    MAX_TS,
+    MIN_TS,
+    WATERMARK_HEADER,
+    EventCodec,
+    EventFormat,
+    FeatureMatrix,
+    decode,
+    encode,
+    epoch_ms,
+)
+from schemas.messages import DeadLetter, DeadLetterReason, LabelValue, Model, Prediction, Watermark
 from schemas.pipeline import Pipeline
-from stream_apps.model_slot import LoadedModel
-from stream_apps.windows import CountedRows
+from stream_apps.model_slot import LoadedModel, Slots
+from stream_apps.windows import CountedRows, Ints
+
+DAY_MS = 86_400_000
+Pair = tuple[bytes | None, bytes]
 
 
 class Record(Protocol):
@@ -32,148 +52,237 @@ class Record(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredChunk:
-    """What one chunk gives: (key, bytes) of predictions and dead letters, and the rows to count."""
+    """What one chunk gives: (key, bytes) of predictions and dead letters, these by reason, and the rows to count."""
 
-    predictions: list[tuple[bytes | None, bytes]]
-    dead_letters: list[tuple[bytes, bytes]]
+    predictions: list[Pair]
+    dead_letters: list[Pair]
+    reasons: Counter[str]
     rows: CountedRows
 
 
-@dataclass(kw_only=True)
-class _Decoded:
-    """Records that go on, column by column: events (scored) and watermarks (only counted)."""
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """What the models say of each row: a column of each."""
 
-    events: list[Any]
-    records: list[Record]
-    offsets: list[int]
-    ts: list[int]
-    record_ts: list[int]
-    is_row: list[bool]
-    ends: list[bool]
+    models: Iterable[Model]
+    labels: list[LabelValue]
+    scores: list[float]
+    probabilities: Iterable[list[float] | None]
 
-    def append(self, record: Record, ts: int, *, is_row: bool, ends: bool = False) -> None:
-        self.offsets.append(record.offset)
-        self.ts.append(ts)
-        self.record_ts.append(record.timestamp)
-        self.is_row.append(is_row)
-        self.ends.append(ends)
+
+# A Prediction whose fields are positional, so that whole columns become rows in one call.
+_PredictionRow = msgspec.defstruct(
+    "PredictionRow", Prediction.__struct_fields__, gc=False)
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Scorer:
-    """Scores chunks of one pipeline's `events`; `topic_id` makes the sources of its rows."""
+    """Scores chunks of one pipeline's `events`; `topic_id` makes the sources of its rows; `codec` reads
+    them, as JSON unless given."""
 
-    def __init__(self, pipeline: Pipeline, topic_id: str) -> None:
-        self._codec = EventCodec(pipeline)
+    def __init__(self, pipeline: Pipeline, topic_id: str, codec: EventFormat | None = None) -> None:
+        self._codec = codec or EventCodec(pipeline)
         self._matrix = FeatureMatrix(pipeline.features)
         self._max_future = int(pipeline.windows.max_future)
         self._digest = pipeline.digest
-        self._topic_id = topic_id
+        self.topic_id = topic_id
 
     def source(self, partition: int, offset: int) -> str:
         """Identity of a delivery."""
-        return f"{self._topic_id}-{partition}-{offset}"
+        return f"{self.topic_id}-{partition}-{offset}"
 
-    def run(self, records: Sequence[Record], partition: int, model: LoadedModel, now: int) -> ScoredChunk:
+    def run(self, records: Sequence[Record], partition: int, slots: Slots, now: int,
+            deadly: AbstractSet[int] = frozenset()) -> ScoredChunk:
         """Decode, score, find the cells, encode; `now` in epoch milliseconds becomes `scored_at`.
 
-        Every record ends as exactly one of prediction, dead letter, and watermark.
+        Every record ends as exactly one of prediction, dead letter, and watermark. Those at the offsets `deadly` are
+        dead letters unread.
         """
-        dead: list[tuple[bytes, bytes]] = []
-        decoded = _Decoded(events=[], records=[], offsets=[], ts=[], record_ts=[], is_row=[], ends=[])
+        dead = _Graves(self, partition)
+        if deadly:
+            for record in records:
+                if record.offset in deadly:
+                    dead.bury(record, "poison", "the process that scored this record died of it")
+            records = [record for record in records if record.offset not in deadly]
+        records, contents = self._decode(records, dead)
+        records, contents, ts = self._in_time(records, contents, dead)
+        is_row = np.array([type(content) is not Watermark for content in contents], dtype=np.bool_)
+        scored, events = list(compress(records, is_row)), list(compress(contents, is_row))
+        values = [self._codec.values(event.features) for event in events]
+        numbers, discrete = self._matrix.split(values)
+        answers, unanswered = self._score(scored, numbers, discrete, slots)
+        if unanswered:
+            return self._without(unanswered, dead, scored, records, slots, now)
+        champion = slots.champion
+        return ScoredChunk(
+            predictions=self._encode(scored, events, ts[is_row], values, answers, partition, now),
+            dead_letters=dead.letters, reasons=dead.reasons,
+            rows=CountedRows(
+                offsets=np.fromiter((r.offset for r in records), dtype=np.int64, count=len(records)), ts=ts,
+                record_ts=_timestamps(records), is_row=is_row,
+                ends=np.array([type(c) is Watermark and c.ends for c in contents], dtype=np.bool_),
+                cells=champion.counter.indices(numbers, discrete)),
+        )
+
+    # What each record is
+
+    def _decode(self, records: Sequence[Record], dead: "_Graves") -> tuple[list[Record], list[Any]]:
+        """The records that can be read, and what they say: an event or a watermark."""
+        readable: list[Record] = []
+        contents: list[Any] = []
+        decode_event = self._codec.decode
         for record in records:
-            self._decode(record, partition, decoded, dead)
-        rows = [self._codec.values(event.features) for event in decoded.events]
-        numbers, discrete = self._matrix.split(rows)
-        outputs = model.run(self._matrix.join(numbers, discrete, model.codes)) if rows else np.empty(0)
-        poison = {decoded.records[row].offset for row in np.argwhere(~np.isfinite(outputs))[:, 0].tolist()}
-        if poison:
-            return self._without(poison, records, partition, model, now)
-        predictions = self._encode(decoded, rows, outputs, partition, model, now)
-        return ScoredChunk(predictions=predictions, dead_letters=dead, rows=CountedRows(
-            offsets=np.array(decoded.offsets, dtype=np.int64), ts=np.array(decoded.ts, dtype=np.int64),
-            record_ts=np.array(decoded.record_ts, dtype=np.int64), is_row=np.array(decoded.is_row, dtype=np.bool_),
-            ends=np.array(decoded.ends, dtype=np.bool_), cells=model.counter.indices(numbers, discrete),
-        ))
-
-    def _without(self, poison: set[int], records: Sequence[Record], partition: int, model: LoadedModel,
-                 now: int) -> ScoredChunk:
-        """Rows that the model cannot answer are dead letters; the others are scored as if those were not there."""
-        chunk = self.run([r for r in records if r.offset not in poison], partition, model, now)
-        detail = f"model {model.model.version} gives an answer that is not a finite number"
-        letters = [self._dead_letter(r, partition, "poison", detail) for r in records if r.offset in poison]
-        return replace(chunk, dead_letters=chunk.dead_letters + letters)
-
-    def _decode(self, record: Record, partition: int, decoded: _Decoded, dead: list[tuple[bytes, bytes]]) -> None:
-        """Sort one record: an event, a watermark, or a dead letter with its reason."""
-        reason: DeadLetterReason = "malformed"
-        detail = "the record has no value"
-        try:
-            if not record.value:
-                reason = "empty"
+            value = record.value
+            if not value:
+                dead.bury(record, "empty", "the record has no value")
+                continue
+            try:
+                marked = record.headers and WATERMARK_HEADER in record.headers
+                contents.append(decode(value, Watermark) if marked else decode_event(value))
+            except msgspec.ValidationError as error:
+                dead.bury(record, "invalid", str(error))
+            except msgspec.DecodeError as error:
+                dead.bury(record, "malformed", str(error))
             else:
-                is_row = not (record.headers and WATERMARK_HEADER in record.headers)
-                content = self._codec.decode(record.value) if is_row else decode(record.value, Watermark)
-                ts = epoch_ms(content.ts)
-                if ts <= epoch_ms(record.timestamp) + self._max_future:
-                    decoded.append(record, ts, is_row=is_row, ends=not is_row and content.ends)
-                    if is_row:
-                        decoded.events.append(content)
-                        decoded.records.append(record)
-                    return
-                reason, detail = "future", f"ts is {ts - record.timestamp} ms ahead of the record's Kafka timestamp"
-        except msgspec.ValidationError as error:
-            reason, detail = "invalid", str(error)
-        except msgspec.DecodeError as error:
-            reason, detail = "malformed", str(error)
+                readable.append(record)
+        return readable, contents
+
+    def _in_time(self, records: list[Record], contents: list[Any],
+                 dead: "_Graves") -> tuple[list[Record], list[Any], Ints]:
+        """The records whose time is one, and not too far ahead; their event times in epoch milliseconds."""
+        ts, record_ts = _whole_times(contents), _timestamps(records)
+        good = (ts >= MIN_TS) & (ts <= MAX_TS) & (record_ts >= MIN_TS) & (record_ts <= MAX_TS)
+        good[good] = ts[good] - record_ts[good] <= self._max_future
+        if good.all():
+            return records, contents, ts
+        times = [int(time) if fine else self._time(record, content, dead)
+                 for time, record, content, fine in zip(ts, records, contents, good.tolist(), strict=True)]
+        kept = [time is not None for time in times]
+        return (list(compress(records, kept)), list(compress(contents, kept)),
+                np.array(list(compress(times, kept)), dtype=np.int64))
+
+    def _time(self, record: Record, content: Any, dead: "_Graves") -> int | None:
+        try:
+            ts = epoch_ms(content.ts)
+            ahead = ts - epoch_ms(record.timestamp)
         except OverflowError as error:
-            reason, detail = "timestamp", str(error)
-        dead.append(self._dead_letter(record, partition, reason, detail))
+            dead.bury(record, "timestamp", str(error))
+            return None
+        if ahead > self._max_future:
+            dead.bury(record, "future", f"ts is {ahead} ms ahead of the record's Kafka timestamp")
+            return None
+        return ts
 
-    def _dead_letter(self, record: Record, partition: int, reason: DeadLetterReason,
-                     detail: str) -> tuple[bytes, bytes]:
-        source = self.source(partition, record.offset)
-        letter = DeadLetter(source=source, reason=reason, detail=detail[:500], raw=record.value, raw_key=record.key,
-                            record_ts=record.timestamp, last_offset=record.offset)
-        return source.encode(), encode(letter)
+    # What the models say of it
 
-    def _encode(self, decoded: _Decoded, rows: list[tuple[Any, ...]], outputs: Any, partition: int,
-                model: LoadedModel, now: int) -> list[tuple[bytes | None, bytes]]:
-        ts = [t for t, is_row in zip(decoded.ts, decoded.is_row, strict=True) if is_row]
-        labels, scores, probabilities = _answers(outputs, model) if rows else ([], [], [])
-        day = _DayOf()
-        return [
-            (record.key, encode(Prediction(
-                event_id=event.event_id, entity=event.entity, ts=t, source=self.source(partition, record.offset),
-                source_day=day(record.timestamp), pipeline_digest=self._digest, model=model.model, prediction=label,
-                score=score, probabilities=p, features=list(row), scored_at=now,
-            )))
-            for event, record, t, row, label, score, p
-            in zip(decoded.events, decoded.records, ts, rows, labels, scores, probabilities, strict=True)
-        ]
+    def _score(self, records: list[Record], numbers: NDArray[np.float64], discrete: list[tuple[Any, ...]],
+               slots: Slots) -> tuple[_Answers, dict[int, str]]:
+        """Answers of each row's model; and rows that theirs cannot answer, with the reason."""
+        if slots.canary is None or not records:
+            return self._ask(slots.champion, numbers, discrete)
+        chosen = slots.canary_rows([record.key for record in records])
+        parts = []
+        for model, mine in ((slots.champion, ~chosen), (slots.canary, chosen)):
+            columns = [tuple(compress(column, mine)) for column in discrete]
+            parts.append((np.flatnonzero(mine).tolist(), *self._ask(model, numbers[mine], columns)))
+        return _merged([(places, answers) for places, answers, _ in parts]), {
+            places[row]: reason for places, _, unanswered in parts for row, reason in unanswered.items()}
+
+    def _ask(self, model: LoadedModel, numbers: NDArray[np.float64],
+             discrete: list[tuple[Any, ...]]) -> tuple[_Answers, dict[int, str]]:
+        if not len(numbers):
+            return _Answers(models=[], labels=[], scores=[], probabilities=[]), {}
+        outputs = model.run(self._matrix.join(numbers, discrete, model.codes))
+        finite = np.isfinite(outputs)
+        if not finite.all():
+            reason = f"model {model.model.version} gives an answer that is not a finite number"
+            return _Answers(models=[], labels=[], scores=[], probabilities=[]), dict.fromkeys(
+                np.unique(np.argwhere(~finite)[:, 0]).tolist(), reason)
+        return _answers(outputs, model), {}
+
+    def _without(self, unanswered: dict[int, str], dead: "_Graves", scored: list[Record], records: list[Record],
+                 slots: Slots, now: int) -> ScoredChunk:
+        """Rows that the model cannot answer are dead letters; the others are scored as if those were not there."""
+        poison = {scored[row].offset for row in unanswered}
+        for row, reason in unanswered.items():
+            dead.bury(scored[row], "poison", reason)
+        chunk = self.run([r for r in records if r.offset not in poison], dead.partition, slots, now)
+        return replace(chunk, dead_letters=dead.letters, reasons=dead.reasons)
+
+    # What is said about it
+
+    def _encode(self, records: list[Record], events: list[Any], ts: Ints, values: list[tuple[Any, ...]],
+                answers: _Answers, partition: int, now: int) -> list[Pair]:
+        if not records:
+            return []
+        prefix = f"{self.topic_id}-{partition}-"
+        rows = map(
+            _PredictionRow, repeat(1), [e.event_id for e in events], [e.entity for e in events], ts.tolist(),
+            [f"{prefix}{r.offset}" for r in records], _days(_timestamps(records)), repeat(self._digest),
+            answers.models, answers.labels, answers.scores, answers.probabilities, values, repeat(now))
+        # In JSON a line break inside of a text is escaped: each line is one prediction.
+        return list(zip([r.key for r in records], _encode_lines(list(rows)).splitlines(), strict=True))
 
 
-def _answers(outputs: Any, model: LoadedModel) -> tuple[list[LabelValue], list[float], list[list[float] | None]]:
+class _Graves:
+    """Dead letters of one chunk."""
+
+    def __init__(self, scorer: Scorer, partition: int) -> None:
+        self.letters: list[Pair] = []
+        self.reasons: Counter[str] = Counter()
+        self.partition = partition
+        self._scorer = scorer
+
+    def bury(self, record: Record, reason: DeadLetterReason, detail: str) -> None:
+        """One record could not be scored."""
+        self.letters.append(dead_letter(record, self._scorer.source(self.partition, record.offset), reason, detail))
+        self.reasons[reason] += 1
+
+
+def dead_letter(record: Record, source: str, reason: DeadLetterReason, detail: str) -> Pair:
+    """Key and bytes of the dead letter of one record."""
+    return source.encode(), encode(DeadLetter(
+        source=source, reason=reason, detail=detail[:500], raw=record.value, raw_key=record.key,
+        record_ts=record.timestamp, last_offset=record.offset))
+
+
+def _answers(outputs: NDArray[np.float64], model: LoadedModel) -> _Answers:
     """Label, score and probabilities of each row from the model's output."""
     if model.metadata.task == "regression":
         values = outputs.tolist()
-        return values, values, [None] * len(values)
+        return _Answers(models=repeat(model.model), labels=values, scores=values, probabilities=repeat(None))
     outputs = outputs.round(7)
     winner = outputs.argmax(axis=1)
-    labels: list[LabelValue] = [model.metadata.classes[k] for k in winner.tolist()]
     positive = outputs[:, 1] if model.metadata.task == "binary" else outputs[np.arange(len(outputs)), winner]
-    return labels, positive.tolist(), outputs.tolist()
+    classes = model.metadata.classes
+    return _Answers(models=repeat(model.model), labels=[classes[k] for k in winner.tolist()],
+                    scores=positive.tolist(), probabilities=outputs.tolist())
 
 
-class _DayOf:
-    """UTC day of a Kafka timestamp; neighbours mostly share it."""
-
-    def __init__(self) -> None:
-        self._day, self._text = -1, ""
-
-    def __call__(self, record_ts: int) -> str:
-        if record_ts // 86_400_000 != self._day:
-            self._day = record_ts // 86_400_000
-            self._text = datetime.fromtimestamp(record_ts / 1_000, UTC).date().isoformat()
-        return self._text
+def _merged(parts: list[tuple[list[int], _Answers]]) -> _Answers:
+    """Answers of several models, in the order of the rows."""
+    rows = sorted(
+        (place, *answer) for places, answers in parts
+        for place, *answer in zip(places, answers.models, answers.labels, answers.scores, answers.probabilities,
+                                  strict=False))
+    columns = list(zip(*rows, strict=True))[1:] or [(), (), (), ()]
+    return _Answers(models=columns[0], labels=list(columns[1]), scores=list(columns[2]), probabilities=columns[3])
 
 
+def _whole_times(contents: list[Any]) -> Ints:
+    """Event times; none is right where one is in words, or has more than 64 bits."""
+    try:
+        return np.array([content.ts for content in contents], dtype=np.int64)
+    except (TypeError, OverflowError):
+        return np.full(len(contents), MAX_TS + 1, dtype=np.int64)
+
+
+def _timestamps(records: Sequence[Record]) -> Ints:
+    return np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records))
+
+
+def _days(record_ts: Ints) -> Iterable[str]:
+    """UTC day of each Kafka timestamp; neighbours mostly share it."""
+    days = record_ts // DAY_MS
+    names = {day: datetime.fromtimestamp(day * 86_400, UTC).date().isoformat() for day in np.unique(days).tolist()}
+    return [names[day] for day in days.tolist()]

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
+from tempfile import gettempdir
 
 from msgspec import Struct
 
@@ -37,12 +38,14 @@ def explained(main: Callable[[], None]) -> Callable[[], None]:
 
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
-    """Where the service finds its pipeline and Kafka, who it is, and where it shows its metrics."""
+    """Where the service finds its pipeline and Kafka, who it is, where it shows its metrics, and a directory of its own
+    machine that outlives it."""
 
     pipeline: Path
     bootstrap_servers: str
     instance: str
     metrics_port: int
+    state: Path
     database_url: str | None = None
 
 
@@ -57,6 +60,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
         metrics_port=_port(environment.get("METRICS_PORT") or "0"),
+        state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / "automl-stream"),
         database_url=environment.get("DATABASE_URL"),
     )
 

@@ -1,5 +1,8 @@
 """What a service asks of Kafka about its topics, beside the stream it follows."""
 
+from collections.abc import AsyncGenerator
+from typing import Any
+
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -17,10 +20,23 @@ def topic_id(topic: str, bootstrap_servers: str) -> str:
     Raises:
         MissingTopic: when there is no such topic.
     """
+    return str(_describe(topic, bootstrap_servers).topic_id)
+
+
+def count_partitions(topic: str, bootstrap_servers: str) -> int:
+    """How many partitions a topic has now: at least as many as the pipeline file says.
+
+    Raises:
+        MissingTopic: when there is no such topic.
+    """
+    return len(_describe(topic, bootstrap_servers).partitions)
+
+
+def _describe(topic: str, bootstrap_servers: str) -> Any:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
     future = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic]
     try:
-        return str(future.result().topic_id)
+        return future.result()
     except Exception as error:
         raise MissingTopic(f"topic {topic} cannot be described ({error}); `automl-stream up` creates it") from error
 
@@ -35,8 +51,12 @@ async def log_bounds(topic: str, bootstrap_servers: str) -> tuple[int, int]:
 
 async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes | None]]:
     """(offset, value) of every record of a one-partition topic, oldest first."""
+    return [record async for record in read_each(topic, bootstrap_servers)]
+
+
+async def read_each(topic: str, bootstrap_servers: str) -> AsyncGenerator[tuple[int, bytes | None]]:
+    """(offset, value) of every record that a one-partition topic holds by now, oldest first."""
     partition = TopicPartition(topic, 0)
-    found: list[tuple[int, bytes | None]] = []
     async with _reader(bootstrap_servers) as consumer:
         first = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
@@ -45,8 +65,8 @@ async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes 
         consumer.seek(partition, first)
         while await consumer.position(partition) < end:
             batches = await consumer.getmany(partition, timeout_ms=1_000)
-            found += [(record.offset, record.value) for record in batches.get(partition, [])]
-    return found
+            for record in batches.get(partition, []):
+                yield record.offset, record.value
 
 
 def _reader(bootstrap_servers: str) -> AIOKafkaConsumer:

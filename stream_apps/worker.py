@@ -14,11 +14,13 @@ from faust.sensors.monitor import Monitor
 from faust.types import TP
 from faust.types.auth import CredentialsT
 from faust.worker import Worker
+from yarl import URL
 
 from stream_apps.transport import Chunking, ExpiredHook, StreamApp
 from stream_apps.transport.driver import exit_hard_after
 from telemetry.logs import RepeatLimit
 
+METADATA_MS = 5_000  # how soon partitions that a topic was given are noticed
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
 
 
@@ -86,6 +88,8 @@ def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None
         broker_rebalance_timeout=settings.rebalance_timeout,
         broker_request_timeout=settings.request_timeout,
         consumer_group_instance_id=settings.instance_id,
+        canonical_url=str(URL("http://worker") / settings.instance_id) if settings.instance_id else None,
+        consumer_metadata_max_age_ms=METADATA_MS,
         consumer_max_fetch_size=settings.fetch_bytes,
         stream_buffer_maxsize=16,
         topic_allow_declare=False,

@@ -16,15 +16,16 @@ from confluent_kafka import Producer
 from automl_stream.topics import create_topics
 from automl_stream.verify.counts import check_checkpoints, check_counts
 from automl_stream.verify.difference import Difference, Seen
-from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.verify.kafka_log import Bounds, KafkaLog
 from automl_stream.verify.reading import Reading, check_readable, read
 from automl_stream.verify.recording import Record, Recording, Rows
 from automl_stream.verify.scores import check_scores
 from automl_stream.verify.sources import check_sources
+from schema_registry.events import event_codec
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, Watermark
 from schemas.pipeline import load_pipeline
-from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, SCORE_STATE, TOPICS, Topic, topic_name
+from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, PREDICTIONS, SCORE_STATE, TOPICS, Topic, topic_name
 from stream_apps.topics import topic_id
 from tests.tiny import definition, metadata_of, onnx_bytes, profile_bytes
 
@@ -45,7 +46,8 @@ class Live:
         self.pipeline = load_pipeline(self.file)
         self._servers = bootstrap_servers
         create_topics(self.pipeline, bootstrap_servers)
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5})
+        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5,
+                                   "log_level": 2})
         self._reader = KafkaLog(bootstrap_servers)
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -73,18 +75,21 @@ class Live:
 
     def end_replay(self, ts: int) -> None:
         """The source says that nothing follows."""
-        for partition in range(self.pipeline.pipeline.partitions):
+        for partition in self._reader.bounds(topic_name(self.name, EVENTS)):
             self.write(EVENTS, partition, encode(Watermark(ts=ts, ends=True)), header=WATERMARK_HEADER)
 
-    def announce(self, weight: float, replaces: int, *, shift: float = 0.0, corrupt: bool = False) -> int:
-        """Store and announce a tiny model; returns its epoch."""
-        model = self.store(onnx_bytes(weight, metadata_of(self.pipeline)), corrupt=corrupt)
-        return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, version=f"w{weight}")
+    def announce(self, weight: float, replaces: int, *, shift: float = 0.0, corrupt: bool = False,
+                 fragile: bool = False, canary_share: float | None = None) -> int:
+        """Store and announce a tiny model, as champion unless it is a canary with a share; returns its epoch."""
+        model = self.store(onnx_bytes(weight, metadata_of(self.pipeline), fragile=fragile), corrupt=corrupt)
+        return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, f"w{weight}", canary_share)
 
-    def announce_stored(self, model: Artifact, profile: Artifact, replaces: int, version: str = "1") -> int:
+    def announce_stored(self, model: Artifact, profile: Artifact, replaces: int, version: str = "1",
+                        canary_share: float | None = None) -> int:
         """Announce stored artifacts; returns the epoch."""
-        announcement = ModelAnnouncement(replaces=replaces, version=version, model=model, profile=profile,
-                                         reason="test", decision_id="d", issued_at=0)
+        announcement = ModelAnnouncement(
+            slot="champion" if canary_share is None else "canary", share=canary_share or 0.0, replaces=replaces,
+            version=version, model=model, profile=profile, reason="test", decision_id="d", issued_at=0)
         return self.write(MODEL_UPDATES, 0, encode(announcement))
 
     def store(self, data: bytes, *, corrupt: bool = False) -> Artifact:
@@ -97,20 +102,26 @@ class Live:
 
     # Processes
 
-    def start(self, service: str, instance: str = "0", **settings: str) -> subprocess.Popen[bytes]:
-        """Start `python -m stream_apps.<service>`; its output goes to a file beside the pipeline's."""
+    def start(self, service: str, instance: str = "0", *, module: str | None = None,
+              **settings: str) -> subprocess.Popen[bytes]:
+        """Start `python -m stream_apps.<service>`, or another module in its place; its output goes to a file beside the
+        pipeline's."""
         environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self._servers, "AUTOML_STREAM_PIPELINE": str(self.file), "METRICS_PORT": "0",
-            "AUTOML_STREAM_INSTANCE": instance, "OMP_NUM_THREADS": "1"} | settings
+            "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent), "OMP_NUM_THREADS": "1"} | settings
         with self.log(service).open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", f"stream_apps.{service}"], env=environment, cwd=ROOT,
-                                       stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, "-m", module or f"stream_apps.{service}"], env=environment,
+                                       cwd=ROOT, stdout=log, stderr=log)
         self._processes.append(process)
         return process
 
     def log(self, service: str) -> Path:
         """Where a service's output goes."""
         return self.file.with_name(f"{self.name}-{service}.log")
+
+    def expect(self, process: subprocess.Popen[bytes]) -> None:
+        """This service ended by itself, and should."""
+        self._processes.remove(process)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """As a power cut would."""
@@ -127,16 +138,19 @@ class Live:
 
     # Out of Kafka
 
-    def until(self, found: Callable[[], FoundT], what: str) -> FoundT:
+    def until(self, found: Callable[[], FoundT], what: str, seconds: float = PATIENCE_SECONDS) -> FoundT:
         """Wait for something true, and return it; a service that ended by itself ends the wait."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while not (value := found()):
             ended = [p.returncode for p in self._processes if p.poll() not in (None, -signal.SIGKILL)]
-            logs = "\n".join(path.read_text()[-2_000:] for path in self.file.parent.glob(f"{self.name}-*.log"))
-            assert not ended, f"a service ended with {ended}\n{logs}"
-            assert time.monotonic() < deadline, f"waited for {what}\n{logs}"
+            assert not ended, f"a service ended with {ended}\n{self._logs()}"
+            assert time.monotonic() < deadline, f"waited for {what}\n{self._logs()}"
             time.sleep(0.05)
         return value
+
+    def _logs(self) -> str:
+        """The end of each service's log."""
+        return "\n".join(path.read_text()[-2_000:] for path in self.file.parent.glob(f"{self.name}-*.log"))
 
     def records(self, topic: Topic) -> list[Record]:
         """Everything in a topic."""
@@ -151,20 +165,32 @@ class Live:
         """Every checkpoint, oldest first in each partition."""
         return [decode(r.value or b"", ScoreState) for r in self.records(SCORE_STATE)]
 
+    def checkpoints(self) -> dict[int, ScoreState]:
+        """The last checkpoint of each partition that has one."""
+        name = topic_name(self.name, SCORE_STATE)
+        last = {p: (end - 1, end) for p, (first, end) in self._reader.bounds(name).items() if first < end}
+        return {r.partition: decode(r.value or b"", ScoreState) for r in self._reader.read({name: last})[name].records}
+
+    def bounds(self, topic: Topic) -> Bounds:
+        """First offset and end (exclusive) of every partition."""
+        return self._reader.bounds(topic_name(self.name, topic))
+
     def covered(self) -> bool:
         """Whether the last checkpoints cover all events."""
-        ends = self._reader.bounds(topic_name(self.name, EVENTS))
-        last = {state.partition: state.covered for state in self.states()}
-        return all(end == last.get(partition, 0) for partition, (_, end) in ends.items())
+        last = self.checkpoints()
+        return all(not end or (p in last and last[p].covered == end) for p, (_, end) in self.bounds(EVENTS).items())
 
-    def reading(self) -> Reading:
-        """All topics, decoded."""
-        bounds = {topic: self._reader.bounds(topic_name(self.name, topic)) for topic in TOPICS}
+    def reading(self, events: Bounds | None = None) -> Reading:
+        """All topics, decoded; with `events` only what became of these bounds of `events`: a large run is read
+        partition by partition."""
+        bounds = {topic: self.bounds(topic) for topic in TOPICS}
+        if events is not None:
+            bounds |= {EVENTS: events, PREDICTIONS: {p: bounds[PREDICTIONS][p] for p in events}}
         logs = self._reader.read({topic_name(self.name, topic): bound for topic, bound in bounds.items()})
         return read(Recording(
             pipeline=self.pipeline, topic_id=topic_id(topic_name(self.name, EVENTS), self._servers),
             logs={topic.name: logs[topic_name(self.name, topic)] for topic in TOPICS},
-            rows=Rows(predictions=[], messages=[], refused=[])))
+            rows=Rows(predictions=[], messages=[], refused=[]), codec=event_codec(self.pipeline, os.environ)))
 
 
 def differences(reading: Reading) -> list[Difference]:

@@ -13,7 +13,7 @@ from schemas.messages import Artifact, ModelAnnouncement
 from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline, parse_pipeline
-from stream_apps.model_slot import LoadedModel, load_model
+from stream_apps.model_slot import LoadedModel, Slots, load_model
 
 SIZE, LATENESS, MAX_FUTURE = 10_000, 2_000, 3_600_000
 
@@ -57,16 +57,20 @@ def metadata_of(pipeline: Pipeline) -> ModelMetadata:
     return ModelMetadata(task=pipeline.task, features=pipeline.features, categories={"c": ("x", "y")}, classes=classes)
 
 
-def onnx_bytes(weight: float, metadata: ModelMetadata | None, *, width: int = 3, fills: bool = True) -> bytes:
+def onnx_bytes(weight: float, metadata: ModelMetadata | None, *, width: int = 3, fills: bool = True,
+               fragile: bool = False) -> bytes:
     """s = weight·a + b - c: sigmoid of it as the probability, or itself for regression.
 
-    A missing number counts as 0, or without `fills` makes the answer NaN.
+    A missing number counts as 0, or without `fills` makes the answer NaN. A fragile model fails on any |number| > 99.
     """
     regression = metadata is not None and metadata.task == "regression"
     nodes = [
         helper.make_node("IsNaN", ["X"], ["missing"]),
         helper.make_node("Where", ["missing", "zero", "X"], ["filled"]),
-        helper.make_node("MatMul", ["filled" if fills else "X", "weights"], ["line"]),
+        *([helper.make_node("Cast", ["filled"], ["index"], to=TensorProto.INT64),
+           helper.make_node("Gather", ["table", "index"], ["nothing"]),  # an index beyond the table is an error
+           helper.make_node("Add", ["filled", "nothing"], ["tried"])] if fragile else []),
+        helper.make_node("MatMul", ["tried" if fragile else "filled" if fills else "X", "weights"], ["line"]),
         *([] if regression else [
             helper.make_node("Sigmoid", ["line"], ["p"]),
             helper.make_node("Sub", ["one", "p"], ["q"]),
@@ -78,7 +82,7 @@ def onnx_bytes(weight: float, metadata: ModelMetadata | None, *, width: int = 3,
         helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])]
     weights = np.resize(np.array([[weight], [1.0], [-1.0]]), (width, 1))
-    constants = {"zero": np.zeros(1), "one": np.ones(1), "weights": weights}
+    constants = {"zero": np.zeros(1), "one": np.ones(1), "weights": weights, "table": np.zeros(100)}
     inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, [
         numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()])
@@ -114,6 +118,12 @@ def tiny_model(task: str = "binary", weight: float = 1.0, epoch: int = 0, *, fil
     pipeline = tiny_pipeline(task)
     model, profile = onnx_bytes(weight, metadata_of(pipeline), fills=fills), profile_bytes()
     return load_model(accepted(model, profile, epoch), model, profile, pipeline)
+
+
+def serving(champion: LoadedModel, canary: LoadedModel | None = None, share: float = 0.0) -> Slots:
+    """The models in charge."""
+    epoch = max(champion.model.epoch, canary.model.epoch if canary else -1)
+    return Slots(epoch=epoch, champion=champion, canary=canary, share=share)
 
 
 @dataclass(kw_only=True)

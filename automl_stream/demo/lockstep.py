@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
+from automl_stream.topics import count_partitions
 from schemas.codec import decode
 from schemas.messages import ScoreState, TrainerState
 from schemas.model_log import ModelLog
@@ -24,7 +25,6 @@ from schemas.topics import (
     TRAINER_STATE,
     WINDOW_COUNTS,
     Topic,
-    partition_count,
     topic_name,
 )
 
@@ -58,7 +58,7 @@ class LockstepBarrier:
         self._tail = Consumer({**kafka, "group.id": "lockstep", "enable.auto.commit": False, "fetch.wait.max.ms": 20})
         self._monitor = Consumer({**kafka, "group.id": f"{pipeline.name}.monitor", "enable.auto.commit": False})
         self._recorder = Consumer({**kafka, "group.id": f"{pipeline.name}.record", "enable.auto.commit": False})
-        self._partitions = range(pipeline.pipeline.partitions)
+        self._partitions = range(count_partitions(self._tail, self._topic(EVENTS)))
         self._tail.assign(
             [TopicPartition(self._topic(SCORE_STATE), p, self._last(SCORE_STATE, p)) for p in self._partitions]
             + [TopicPartition(self._topic(TRAINER_STATE), 0, self._last(TRAINER_STATE)),
@@ -88,7 +88,7 @@ class LockstepBarrier:
     def after_recording(self) -> None:
         """PostgreSQL holds everything."""
         partitions = [TopicPartition(self._topic(topic), p) for topic in TOPICS if "record" in topic.consumers
-                      for p in range(partition_count(self._pipeline, topic))]
+                      for p in range(count_partitions(self._tail, self._topic(topic)))]
         ends = {(tp.topic, tp.partition): self._tail.get_watermark_offsets(tp, timeout=30)[1] for tp in partitions}
         self._wait(lambda: all(tp.offset >= ends[tp.topic, tp.partition] or not ends[tp.topic, tp.partition]
                                for tp in self._recorder.committed(partitions, timeout=30)), "the record service")

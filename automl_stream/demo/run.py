@@ -1,6 +1,7 @@
 """One demo run: stack, bootstrap, services, replay, and what came of it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from producers.pace import Pace
 from producers.replay import Lockstep, ReplaySettings, ReplaySummary, replay
 from producers.resume import Confirmed, run_name
 from producers.rows import Row, check_columns
+from schema_registry.events import event_codec
 from schemas.codec import canonical_label
 from schemas.messages import LabelValue
 from schemas.pipeline import Pipeline, load_pipeline
@@ -165,7 +167,8 @@ def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: Mapp
     block = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
     settings = ReplaySettings(
         kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,
-        label_delay=plan.label_delay, lockstep=Lockstep(block_rows=block, barrier=barrier) if plan.lockstep else None)
+        label_delay=plan.label_delay, codec=event_codec(pipeline, os.environ),
+        lockstep=Lockstep(block_rows=block, barrier=barrier) if plan.lockstep else None)
     pace = Pace(plan.rate, time.monotonic, time.sleep)
     summary = replay(rows, pipeline, settings, pace, watcher.progress)
     watcher.stage("waiting until everything has been said")

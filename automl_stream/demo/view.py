@@ -16,6 +16,7 @@ from rich.text import Text
 
 from automl_stream.demo.frozen import FrozenModel, read_first_model
 from automl_stream.demo.run import Watcher
+from automl_stream.topics import count_partitions
 from schemas.codec import decode
 from schemas.messages import DriftAlert, DriftReport, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
 from schemas.pipeline import Pipeline
@@ -25,7 +26,6 @@ from schemas.topics import (
     MODEL_UPDATES,
     PREDICTIONS,
     TRAINING_DECISIONS,
-    partition_count,
     topic_name,
 )
 
@@ -91,8 +91,8 @@ class LiveView(Watcher):
         consumer = Consumer({**kafka, "group.id": "demo-view", "enable.auto.commit": False})
         topics = (PREDICTIONS, DRIFT_STATS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES)
         names = {topic_name(pipeline.name, topic): topic for topic in topics}
-        consumer.assign([TopicPartition(name, p, 0) for name, topic in names.items()
-                         for p in range(partition_count(pipeline, topic))])
+        consumer.assign([TopicPartition(name, p, 0) for name in names
+                         for p in range(count_partitions(consumer, name))])
         while not self._stop.is_set():
             predictions: list[Prediction] = []
             for record in consumer.consume(500, 0.2):

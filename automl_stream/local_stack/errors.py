@@ -7,6 +7,7 @@ LocalStackError
 ├── Ending                the supervisor was asked to end meanwhile
 ├── MissingLibrary        a system library is not installed
 ├── NotAnswering          a given external address does not answer    retriable
+├── NothingToScale        no `up` runs in this home                 retriable: after `automl-stream up`
 ├── NotEnoughDisk         too little free space under home
 ├── PortTaken             another process listens on a port of ours
 ├── PrivilegeError        PostgreSQL cannot run as this user here
@@ -59,6 +60,12 @@ class NotAnswering(LocalStackError):
 
 class NotEnoughDisk(LocalStackError):
     """The disk under home is too full to start."""
+
+
+class NothingToScale(LocalStackError):
+    """No stack runs whose services could be scaled."""
+
+    retriable = True
 
 
 class PortTaken(LocalStackError):

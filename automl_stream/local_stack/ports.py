@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
-METRICS_PORTS = 8  # of one pipeline's services, with some to spare
+METRICS_PORTS = 16  # of one pipeline's services: twelve score workers and four others
 FIRST_UNUSED, LAST_UNUSED = 20_000, 32_000
 
 

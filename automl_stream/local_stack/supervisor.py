@@ -108,14 +108,17 @@ class Supervisor:
                 raise Ending(message)
         child.settled = True
 
-    def wait(self) -> None:
-        """Wait until asked to end. A service that is given up takes no other with it, unless all stand on it.
+    def wait(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Wait until asked to end; `meanwhile` is called again and again.
+
+        A service that is given up takes no other with it, unless all stand on it.
 
         Raises:
             ServiceFailed: if Kafka or PostgreSQL is given up.
         """
         while not self.ending.wait(POLL_SECONDS):
             self.require(lambda service: service.infrastructure)
+            meanwhile()
 
     def require(self, wanted: Callable[[Service], bool]) -> None:
         """Raise ServiceFailed if one of the wanted services is given up."""

@@ -41,6 +41,7 @@ def verify(
     from automl_stream.verify.loading import load  # noqa: PLC0415
     from automl_stream.verify.table import show  # noqa: PLC0415
     from automl_stream.verify.verdict import judge  # noqa: PLC0415
+    from schema_registry.errors import RegistryAway  # noqa: PLC0415
     from schemas.pipeline import PipelineError, load_pipeline  # noqa: PLC0415
 
     try:
@@ -48,10 +49,10 @@ def verify(
         definition = load_pipeline(pipeline or place / "pipeline.toml")
         with reachable(place, os.environ) as addresses:
             recording, lagging = load(definition, *addresses, wait)
-    except (VerifyError, PipelineError) as error:
+        verdict = judge(recording, sample)
+    except (VerifyError, PipelineError, RegistryAway) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(WRONG_USE) from error
-    verdict = judge(recording, sample)
     document = msgspec.json.format(msgspec.json.encode(verdict), indent=2)
     if report is not None:
         report.write_bytes(document + b"\n")

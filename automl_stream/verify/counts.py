@@ -15,7 +15,7 @@ from automl_stream.verify.recount import Counted, Recount, Window
 from drift.cells import category_cells, category_table, number_cells
 from drift.errors import ProfileError
 from drift.profile import ReferenceProfile
-from schemas.messages import OpenWindow, ScoreState, Watermark, WindowCounts
+from schemas.messages import OpenWindow, PartitionCount, ScoreState, Watermark, WindowCounts
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS
 
@@ -88,6 +88,8 @@ def check_counts(reading: Reading, seen: Seen) -> Iterator[Difference]:
     first: dict[Key, WindowCounts] = {}
     for entry in reading.window_counts:
         message, where = entry.message, f"window-counts 0/{entry.record.offset}"
+        if isinstance(message, PartitionCount):
+            continue
         found = recounted.partitions.get(message.partition)
         if found is None or message.covered > _end(reading, message.partition):
             continue
@@ -130,17 +132,18 @@ def _compare_state(where: str, recounted: Recounted, found: Recount, state: Scor
 
 
 def _profiles(reading: Reading, seen: Seen) -> dict[int, Profile]:
-    """Profile by epoch of the model that scored."""
+    """Profile by epoch of the model that scored; a canary's rows count under the champion's."""
     shelf = Shelf.of(reading.recording.log(MODEL_ARTIFACTS))
     found: dict[int, Profile] = {}
-    for accepted in reading.models.accepted:
-        digest = accepted.announcement.profile.digest
+    for accepted in (*reading.models.accepted, *reading.models.canaries):
+        brought = reading.models.find(accepted.profile_epoch) or accepted
+        announced = brought.announcement.profile
         try:
-            reference = ReferenceProfile.decode(shelf.bytes_of(accepted.announcement.profile))
+            reference = ReferenceProfile.decode(shelf.bytes_of(announced))
         except (BadArtifact, ProfileError) as error:
             seen.notes.append(f"rows of epoch {accepted.epoch} cannot be recounted, its profile is bad: {error}")
             continue
-        found[accepted.epoch] = Profile(digest=digest, epoch=accepted.profile_epoch, reference=reference)
+        found[accepted.epoch] = Profile(digest=announced.digest, epoch=brought.epoch, reference=reference)
     return found
 
 

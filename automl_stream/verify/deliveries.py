@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from automl_stream.verify.recording import Record
-from schemas.codec import WATERMARK_HEADER, EventCodec, decode, epoch_ms
+from schemas.codec import WATERMARK_HEADER, EventCodec, EventFormat, decode, epoch_ms
 from schemas.messages import FeatureValue, Watermark
 from schemas.pipeline import Pipeline
 
@@ -28,9 +28,10 @@ class Delivery:
     content: Row | Watermark | str
 
 
-def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record]) -> dict[str, Delivery]:
-    """Deliveries by source, in the order of `records`."""
-    codec = EventCodec(pipeline)
+def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record],
+                    codec: EventFormat | None = None) -> dict[str, Delivery]:
+    """Deliveries by source, in the order of `records`; JSON without `codec`."""
+    codec = codec or EventCodec(pipeline)
     found = {}
     for record in records:
         source = f"{topic_id}-{record.partition}-{record.offset}"
@@ -42,7 +43,7 @@ def read_deliveries(pipeline: Pipeline, topic_id: str, records: Iterable[Record]
     return found
 
 
-def _content(record: Record, codec: EventCodec, pipeline: Pipeline) -> Row | Watermark | str:
+def _content(record: Record, codec: EventFormat, pipeline: Pipeline) -> Row | Watermark | str:
     if not record.value:
         return "the record has no value"
     content = decode(record.value, Watermark) if WATERMARK_HEADER in record.headers else codec.decode(record.value)

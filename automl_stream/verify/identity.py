@@ -14,14 +14,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def check_identity(reading: Reading, seen: Seen) -> Iterator[Difference]:
     """Event id, entity, ts, features, day, key and partition are the event's."""
-    elsewhere = 0
+    elsewhere, digest = 0, reading.recording.pipeline.digest
     for source, entries in reading.predictions.items():
         delivery = reading.deliveries.get(source)
         if delivery is None:
             continue  # invariant M speaks of it
         for entry in entries:
             seen.count += 1
-            elsewhere += entry.message.pipeline_digest != reading.recording.pipeline.digest
+            elsewhere += entry.message.pipeline_digest != digest
             yield from _compare(delivery, entry)
     if elsewhere:
         seen.notes.append(f"{elsewhere} predictions were made under another version of the pipeline file")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from automl_stream.verify.errors import KafkaUnavailable, MissingTopic
 from automl_stream.verify.recording import Log, Record
@@ -13,7 +13,7 @@ Bounds = dict[int, tuple[int, int]]
 _PATIENCE_SECONDS = 30.0
 _ASK_SECONDS = 0.1
 _LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
-               KafkaError.UNKNOWN_TOPIC_OR_PART)
+               KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._DESTROY_BROKER)  # noqa: SLF001 - librdkafka's own name
 _BATCH = 10_000
 _NO_GROUP = "automl-stream-verify"  # librdkafka asks for a name; nothing is ever committed under it
 
@@ -59,7 +59,7 @@ class KafkaLog:
         records: dict[str, list[Record]] = {topic: [] for topic in wanted}
         pending = {(topic, partition): end for topic, bounds in wanted.items()
                    for partition, (first, end) in bounds.items() if first < end}
-        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in pending])
+        self._consumer.assign([TopicPartition(topic, p, wanted[topic][p][0]) for topic, p in pending])
         heard = time.monotonic()
         while pending:
             for message in self._consumer.consume(_BATCH, timeout=0.5):

@@ -1,5 +1,6 @@
 """One pipeline's topics and rows into a recording: the only place where the oracle meets Kafka and PostgreSQL."""
 
+import os
 import time
 
 from confluent_kafka.admin import AdminClient
@@ -9,6 +10,7 @@ from automl_stream.verify.errors import MissingTopic as MissingTopicError
 from automl_stream.verify.kafka_log import KafkaLog
 from automl_stream.verify.recording import Log, Recording
 from automl_stream.verify.settling import Settling
+from schema_registry.events import event_codec
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, LABELS, TOPICS, topic_name
 from stream_apps.topics import MissingTopic, topic_id
@@ -35,7 +37,8 @@ def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
         logs[names[LABELS.name]] = Log(records=logs[names[LABELS.name]].records, bounds=sources[names[LABELS.name]])
         recording = Recording(
             pipeline=pipeline, topic_id=topic_id(names[EVENTS.name], bootstrap_servers),
-            logs={short: logs[name] for short, name in names.items()}, rows=database.rows())
+            logs={short: logs[name] for short, name in names.items()}, rows=database.rows(),
+            codec=event_codec(pipeline, os.environ))
     except MissingTopic as error:
         raise MissingTopicError(str(error)) from error
     finally:

@@ -16,11 +16,10 @@ from schemas.messages import (
     Label,
     LabelledEvent,
     ModelAnnouncement,
-    PartitionWatermark,
     Prediction,
     ScoreState,
     TrainingDecision,
-    WindowCounts,
+    WindowRecord,
 )
 from schemas.model_log import ModelLog
 from schemas.topics import (
@@ -59,7 +58,7 @@ class Reading:
     deliveries: dict[str, Delivery]
     predictions: dict[str, list[Entry[Prediction]]]
     dead_letters: list[Entry[DeadLetter]]
-    window_counts: list[Entry[WindowCounts | PartitionWatermark]]
+    window_counts: list[Entry[WindowRecord]]
     states: dict[int, ScoreState]
     labels: list[Entry[Label]]
     labelled: list[Entry[LabelledEvent]]
@@ -93,10 +92,11 @@ def read(recording: Recording) -> Reading:
         models.offer(entry.record.offset, entry.message)
     return Reading(
         recording=recording,
-        deliveries=read_deliveries(recording.pipeline, recording.topic_id, recording.log(EVENTS).records),
+        deliveries=read_deliveries(recording.pipeline, recording.topic_id, recording.log(EVENTS).records,
+                                   recording.codec),
         predictions=_by_source(recording, entries(PREDICTIONS, Prediction)),
         dead_letters=[e for e in entries(DEAD_LETTERS, DeadLetter) if not _outside(recording, e.message.source)],
-        window_counts=entries(WINDOW_COUNTS, WindowCounts | PartitionWatermark),
+        window_counts=entries(WINDOW_COUNTS, WindowRecord),
         states={e.message.partition: e.message for e in entries(SCORE_STATE, ScoreState)},
         labels=_decode(recording, LABELS, Label)[0],  # anyone may write a label that cannot be read
         labelled=entries(LABELLED, LabelledEvent), reports=entries(DRIFT_STATS, DriftReport),

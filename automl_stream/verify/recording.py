@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from schemas.codec import EventFormat
 from schemas.messages import FeatureValue
 from schemas.pipeline import Pipeline
 from schemas.topics import Topic
@@ -81,12 +82,14 @@ class Rows(Struct, frozen=True, kw_only=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """Everything that is judged. `topic_id`: Kafka's id of `events`; `logs` by the name in the table of topics."""
+    """Everything that is judged. `topic_id`: Kafka's id of `events`; `logs` by the name in the table of topics;
+    `codec`: of the events, JSON where None."""
 
     pipeline: Pipeline
     topic_id: str
     logs: dict[str, Log]
     rows: Rows
+    codec: EventFormat | None = None
 
     def log(self, topic: Topic) -> Log:
         """The records of a topic."""

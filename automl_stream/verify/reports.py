@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
-from schemas.messages import DriftAlert, DriftReport, PartitionWatermark, WindowCounts, derived_id
+from schemas.messages import (
+    DriftAlert,
+    DriftReport,
+    PartitionCount,
+    PartitionWatermark,
+    WindowCounts,
+    WindowRecord,
+    derived_id,
+)
+from schemas.topics import EVENTS
 
 REPORTS = "reports"
 ALERTS = "alerts"
@@ -25,7 +34,7 @@ class Closing:
     """Fold over `window-counts`: a window closes when every partition is final for it or idle, oldest first.
 
     While all are idle nothing closes. What comes after its window has closed is late; of equal keys the first counts;
-    of several profiles the newest that was ever seen.
+    of several profiles the newest that was ever seen. `partitions`: how many there are before the first record.
     """
 
     partitions: int
@@ -37,9 +46,11 @@ class Closing:
     _closed_until: int | None = None
     _newest_profile: int = -1
 
-    def take(self, record: WindowCounts | PartitionWatermark) -> None:
+    def take(self, record: WindowRecord) -> None:
         """Fold one record in."""
-        if isinstance(record, PartitionWatermark):
+        if isinstance(record, PartitionCount):
+            self.partitions = max(self.partitions, record.partitions)
+        elif isinstance(record, PartitionWatermark):
             self._idle[record.partition] = record.idle
             if record.watermark is not None:
                 reached = self._final_until.get(record.partition, record.watermark)
@@ -65,10 +76,16 @@ class Closing:
                     closed.covered[str(partition)] = record.covered
 
 
+def first_partitions(reading: Reading) -> int:
+    """How many partitions `events` had when the log of window counts began: Kafka tells how many it has now."""
+    raised = (e.message.before for e in reading.window_counts if isinstance(e.message, PartitionCount))
+    return next(raised, len(reading.recording.log(EVENTS).bounds))
+
+
 def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
     """One report a closed window, with the sum of the partitions' rows and their offsets."""
     pipeline = reading.recording.pipeline
-    closing = Closing(partitions=pipeline.pipeline.partitions, size=pipeline.windows.size)
+    closing = Closing(partitions=first_partitions(reading), size=pipeline.windows.size)
     for entry in reading.window_counts:
         closing.take(entry.message)
     first: dict[Window, DriftReport] = {}

@@ -6,7 +6,7 @@ messages), `prefix` and `commits` (what may be committed), `consumer` (what is h
     @app.agent(app.chunks("events"))
     async def score(stream):
         async for event in stream.noack().events():
-            rows = event.value                      # list of Row, one partition, in offset order
+            rows = event.message.take()             # of one partition, in offset order
             ...                                     # deliver every output
             app.consumer.complete(event.message)    # the only thing that lets an offset be committed
 """

@@ -1,7 +1,7 @@
 """From fetched rows to Faust messages."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import msgspec
 from faust.types import TP, ConsumerMessage
@@ -34,18 +34,33 @@ class Row(Protocol):
 
 
 class ChunkMessage(ConsumerMessage):
-    """One chunk: `value` is its list of `Row`, `first` and `offset` are the offsets of its first and last row."""
+    """One chunk: `first` and `offset` are the offsets of its first and last row. It has no Faust value: `take` it."""
 
-    value: Any
     first: int
     epoch: int
     prefix: Prefix
     slot: Slot
+    rows: list[Row]
+    taken: bool
 
     @property
     def end(self) -> int:
         """Offset after the last row."""
         return self.offset + 1
+
+    def take(self) -> Sequence[Row]:
+        """The rows, in offset order. From here on the chunk is what it is; before, it grows."""
+        self.taken = True
+        return self.rows
+
+    def grow(self, rows: Sequence[Row], size: int) -> bool:
+        """Add the rows that follow, if nobody has taken the chunk and it then has `size` rows at most."""
+        if self.taken or len(self.rows) + len(rows) > size:
+            return False
+        self.rows += rows
+        self.offset = rows[-1].offset
+        self.slot.end = self.end
+        return True
 
 
 def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, prefix: Prefix) -> ChunkMessage:
@@ -59,7 +74,7 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
         last.timestamp_type,
         None,
         None,
-        cast("Any", rows),  # Faust says bytes; the raw serializer hands on whatever it is given
+        None,
         None,
         0,
         0,
@@ -70,6 +85,7 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
     message.epoch = epoch
     message.prefix = prefix
     message.slot = prefix.read(last.offset + 1)
+    message.rows, message.taken = list(rows), False
     return message
 
 

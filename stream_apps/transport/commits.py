@@ -47,7 +47,7 @@ class PrefixConsumer(driver.Consumer):
 
     def ack(self, message: Any) -> bool:
         """Faust's word, not a completion: it acks chunks it skips, even under `noack()`."""
-        message.acked = True
+        message.acked = message.taken = True
         self._unacked_messages.discard(message)
         self._completed.set()
         return True

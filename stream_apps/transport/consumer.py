@@ -13,7 +13,7 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.consumer import ensure_TP
 from faust.types import TP
 
-from stream_apps.transport.chunk import Row, chunk_message, split
+from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
 from stream_apps.transport.commits import PrefixConsumer, wait_for_event
 from stream_apps.transport.fetch import FetchThread, Reached
 from stream_apps.transport.prefix import Prefix
@@ -34,6 +34,7 @@ class Consumer(PrefixConsumer):
         self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
         self._positioned = False  # ... and they are set: rows may flow
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
+        self._newest: dict[TP, ChunkMessage] = {}  # the last chunk handed out: it grows until an agent takes it
         self._room = asyncio.Event()
         super().__init__(transport, *args, **options)
 
@@ -71,6 +72,7 @@ class Consumer(PrefixConsumer):
         super()._let_go()
         self._positioned = False
         self._reached = {}
+        self._newest.clear()
 
     async def perform_seek(self) -> None:
         """Set positions; Faust asks for it when an assignment is complete and the application has loaded its state."""
@@ -147,8 +149,13 @@ class Consumer(PrefixConsumer):
             if not self._flows(epoch):
                 self._drop()
                 return
+            # Load makes chunks larger: each costs much the same, and Faust stops fetching when many wait.
+            if (waiting := self._newest.get(tp)) is not None and waiting.grow(part, self._chunking.rows):
+                self._read_offset[tp] = waiting.end
+                continue
             prefix = self._prefixes.setdefault(tp, Prefix())
             message = chunk_message(tp, part, self.app.consumer_generation_id, epoch, prefix)
+            self._newest[tp] = message
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
             if epoch == self._epoch:
                 self._read_offset[tp] = message.end

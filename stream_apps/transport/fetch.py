@@ -2,6 +2,7 @@
 
 # ruff: noqa: SLF001  # this is Faust's and aiokafka's inside: test_insides.py watches it
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -62,6 +63,22 @@ class FetchThread(AIOKafkaConsumerThread):
         # Taken here, with no await since the rows were, so that positions and rows belong together.
         self.reached = dict(_reached(consumer))
         return records
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """As stock; and every static member watches whether its topics are given more partitions."""
+        self._watch_partitions()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _watch_partitions(self) -> None:
+        # In aiokafka only the leader of the group watches, and a leader that was restarted within its session is not
+        # told that it is one. Static members have a URL each, so that Faust's assignor knows what the group shares.
+        coordinator: Any = self._ensure_consumer()._coordinator
+        if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
+            return
+        shared = Counter(topic for topics in self.app.assignor.external_topic_distribution.values()
+                         for topic, partitions in topics.items() for _ in partitions)
+        coordinator._group_subscription = coordinator._subscription.subscription.topics
+        coordinator._metadata_snapshot = {topic: shared[topic] for topic in coordinator._group_subscription}
 
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
         """Ask Kafka for the group's commit, the first and the end offset of each partition."""

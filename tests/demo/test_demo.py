@@ -82,7 +82,7 @@ def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(star
     each_mutation_is_found(undisturbed)
 
     disturbed = start_demo("disturbed")
-    for name, rows in (("score", 600), ("trainer", 1_200), ("record", 1_800)):
+    for name, rows in (("score-0", 600), ("trainer", 1_200), ("record", 1_800)):
         kill_after(disturbed, f"payments-{name}", rows)
     assert run_of(disturbed.report()) == run_of(calm)
 

@@ -23,6 +23,7 @@ from schemas.messages import (
     Model,
     ModelAnnouncement,
     OpenWindow,
+    PartitionCount,
     PartitionWatermark,
     Prediction,
     Recipe,
@@ -32,6 +33,7 @@ from schemas.messages import (
     TrainingRound,
     Watermark,
     WindowCounts,
+    WindowRecord,
     derived_id,
 )
 from schemas.model_file import ModelMetadata
@@ -55,6 +57,7 @@ EXAMPLES: list[Message] = [
     ScoreState(partition=0, covered=14, epoch=41, watermark=None, windows=[WINDOW], late_rows=1, paused=False),
     WindowCounts(partition=0, covered=14, window=WINDOW),
     PartitionWatermark(partition=1, covered=0, watermark=None, idle=True),
+    PartitionCount(partitions=4, before=2),
     Label(event_id="e1", entity="card-9", ts=946_684_900_000, label=True, revision=1),
     LabelledEvent(event_id="e1", entity="card-9", ts=946_684_800_000, source="T-0-12", pipeline_digest="aa",
                   features=[1.5, None], label="yes", revision=1, labelled_ts=946_684_900_000, model=MODEL,
@@ -76,7 +79,7 @@ EXAMPLES: list[Message] = [
                                        multiple=1)],
                  incident=Incident(incident_id="i1", onset=200, opened=210, labels=40), last_incident=None,
                  last_alert="a1", refreshed_labels=200, refreshed_at=946_684_700_000),
-    ModelAnnouncement(replaces=41, version="8", model=Artifact(digest="ab", size=10, offset=5),
+    ModelAnnouncement(slot="canary", share=0.25, replaces=41, version="8", model=Artifact(digest="ab", size=10, offset=5),
                       profile=Artifact(digest="cd", size=3, offset=6), reason="lower loss", decision_id="d1",
                       issued_at=1_769_817_600_000),
 ]
@@ -129,11 +132,11 @@ def test_the_digest_of_a_pipeline_is_what_it_always_was() -> None:
     assert pipeline.digest == (GOLDEN / "pipeline.sha256").read_text().strip()
 
 
-def test_counts_and_watermarks_of_a_partition_are_told_apart_on_one_topic() -> None:
-    both = msgspec.json.Decoder(WindowCounts | PartitionWatermark)
+def test_what_is_said_of_windows_and_partitions_is_told_apart_on_one_topic() -> None:
+    decoder = msgspec.json.Decoder(WindowRecord)
     for message in EXAMPLES:
-        if isinstance(message, (WindowCounts, PartitionWatermark)):
-            assert both.decode(encode(message)) == message
+        if isinstance(message, WindowRecord):
+            assert decoder.decode(encode(message)) == message
 
 
 def test_equal_parts_give_equal_ids_and_other_borders_between_parts_other_ones() -> None:

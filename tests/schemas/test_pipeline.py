@@ -45,6 +45,10 @@ FEATURE = '[[features]]\nname = "b"\n'
     ('[replay]\nlabel = "a"', ["'replay.label'", "found 'a'", "feature"]),
     ('[replay]\nlabel = "y"\ndrop = ["a"]', ["'replay.drop'", "found 'a'", "feature"]),
     ('[replay]\nlabel = "y"\nstart = "soon"', ["'replay.start'", "found 'soon'", "2000-01-01"]),
+    ('[encoding]\nevents = "xml"', ["'encoding.events'", "found 'xml'", "allowed: 'json', 'avro'"]),
+    ('[encoding]\nregistry = "x"', ["unknown key 'encoding.registry'", "allowed here: events, schema_registry"]),
+    ('[encoding]\nschema_registry = "registry:8081"', ["'encoding.schema_registry'", "found 'registry", "http://"]),
+    ('[encoding]\nschema_registry = "http://me:secret@x"', ["'encoding.schema_registry'", "SCHEMA_REGISTRY_AUTH"]),
 ])
 def test_a_bad_section_is_told_with_file_key_finding_and_what_is_allowed(section: str, words: list[str]) -> None:
     said = error_of(GOOD.format(section=section, feature=""))
@@ -110,6 +114,14 @@ def test_the_digest_follows_the_content_and_not_the_spelling() -> None:
     spelled = parse_pipeline(GOOD.format(section='[windows]\nsize = "200000ms" # same', feature=""), "b.toml")
     other = parse_pipeline(GOOD.format(section='[windows]\nsize = "201s"', feature=""), "a.toml")
     assert plain.digest == spelled.digest != other.digest
+
+
+def test_the_encoding_is_part_of_the_digest_only_where_it_is_not_the_default() -> None:
+    absent = parse_pipeline(GOOD.format(section="", feature=""), "a.toml")
+    spelled = parse_pipeline(GOOD.format(section='[encoding]\nevents = "json"', feature=""), "a.toml")
+    avro = parse_pipeline(GOOD.format(section='[encoding]\nevents = "avro"', feature=""), "a.toml")
+    assert absent.digest == spelled.digest != avro.digest
+    assert absent.digest == "214d4460b7eaf9ef688f0bd1f58f48935bbd36d3e069de33654886f2bc46c905"
 
 
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

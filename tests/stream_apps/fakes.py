@@ -24,6 +24,18 @@ class FakeApp:
         return SimpleNamespace(complete=self.completed.append, current=lambda _message: True)
 
 
+@dataclass(kw_only=True)
+class FakeMessage:
+    """A chunk."""
+
+    topic: str
+    partition: int
+    records: Sequence[FakeRecord]
+
+    def take(self) -> Sequence[FakeRecord]:
+        return self.records
+
+
 class FakeStream:
     """A stream of the given chunks: (topic, partition, records)."""
 
@@ -35,7 +47,7 @@ class FakeStream:
 
     async def events(self) -> AsyncIterator[Any]:
         for topic, partition, records in self._chunks:
-            yield SimpleNamespace(message=SimpleNamespace(topic=topic, partition=partition), value=records)
+            yield SimpleNamespace(message=FakeMessage(topic=topic, partition=partition, records=records))
 
 
 @dataclass(kw_only=True)
@@ -48,6 +60,9 @@ class FakeDelivery:
     async def send(self, records: Sequence[Record]) -> None:
         self.sent += records
         self.arrived.set()
+
+    async def send_pairs(self, topic: str, partition: int, pairs: Sequence[tuple[bytes | None, bytes]]) -> None:
+        await self.send([Record(topic, partition, key, value) for key, value in pairs])
 
 
 def forget_metrics(owner: object) -> None:

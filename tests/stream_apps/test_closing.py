@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.messages import OpenWindow, PartitionWatermark, WindowCounts
+from schemas.messages import OpenWindow, PartitionCount, PartitionWatermark, WindowCounts, WindowRecord
 from stream_apps.closing import ClosedWindow, WindowLedger
 
 SIZE, PARTITIONS = 10, 3
-Word = WindowCounts | PartitionWatermark
+Word = WindowRecord
 
 
 def counts(partition: int, start: int, epoch: int = 0, rows: int = 1, covered: int = 0) -> WindowCounts:
@@ -107,6 +107,24 @@ def test_a_window_waits_for_every_partition_that_is_not_idle() -> None:
 
 def test_a_partition_without_a_row_that_is_not_idle_holds_everything() -> None:
     assert closed([counts(0, 0), mark(0, 10), mark(1, 30), mark(2, None)])[0] == []
+
+
+def test_from_the_word_on_that_there_are_more_partitions_a_window_waits_for_them() -> None:
+    words = [counts(0, 0), *(mark(p, 10) for p in range(3)), PartitionCount(partitions=5, before=3),
+             counts(0, 10), *(mark(p, 20) for p in range(3)), mark(3, None, idle=True)]
+    windows, ledger = closed(words)
+    assert [window[0] for window in windows] == [0]
+    windows, ledger = closed([*words, counts(4, 10), mark(4, 20)])
+    assert [(window[0], window[3]) for window in windows] == [(0, 1), (10, 2)]
+    assert ledger.late_records == 0
+
+
+@given(speeches(), st.data())
+def test_the_same_word_again_or_an_older_one_changes_nothing(parts: list[list[Word]], data: st.DataObject) -> None:
+    older: list[Word] = [PartitionCount(partitions=PARTITIONS, before=1), PartitionCount(partitions=2, before=1)]
+    windows, ledger = closed(interleaved(data, [*parts, older]))
+    assert windows == expected(parts)
+    assert ledger.late_records == 0
 
 
 def test_while_all_are_idle_nothing_closes_and_a_returning_partition_counts_again() -> None:

@@ -1,6 +1,7 @@
 """Outputs delivered, then final windows, then the checkpoint, then `complete`: in this order, or not at all."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,10 @@ from schemas.codec import decode
 from schemas.messages import OpenWindow, PartitionWatermark, ScoreState, WindowCounts
 from schemas.model_log import NO_EPOCH
 from schemas.topics import Topic
+from stream_apps.checkpoints import Standing
 from stream_apps.delivery import DeliveryError
 from stream_apps.partition import ScoredPartition
+from stream_apps.scoring import ScoredChunk
 from stream_apps.windows import CellLayout, CountedRows, WindowSettings
 
 SETTINGS = WindowSettings(size=10, lateness=0)
@@ -28,11 +31,14 @@ class Broker:
         self.log: list[str] = []
         self.states: list[ScoreState] = []
         self.counts: list[WindowCounts | PartitionWatermark] = []
+        self.outputs: list[bytes] = []
         self.failing = failing
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def send(self, topic: Topic, partition: int, records: Sequence[tuple[bytes | None, bytes]]) -> None:
+        if not records:
+            return
         await self.gate.wait()
         if topic.name == self.failing:
             raise DeliveryError(topic.name)
@@ -41,30 +47,27 @@ class Broker:
             if topic.name == "score-state":
                 assert partition == 3
                 self.states.append(decode(value, ScoreState))
-            else:
+            elif topic.name == "window-counts":
                 self.counts.append(read_counts(value))
-
-    async def outputs(self, name: str, *, fail: bool = False) -> None:
-        await self.gate.wait()
-        if fail:
-            raise DeliveryError(name)
-        self.log.append(name)
+            else:
+                self.outputs.append(value)
 
     def complete(self, message: Any) -> None:
         self.log.append(f"complete {message}")
 
 
 def fresh(broker: Broker, state: ScoreState | None = None) -> ScoredPartition:
-    return ScoredPartition.restore(3, state, SETTINGS, broker.send, broker.complete)
+    standing = Standing(first=0, state=state, predicted=0)
+    return ScoredPartition.restore(3, standing, SETTINGS, broker.send, broker.complete)
 
 
-def add(partition: ScoredPartition, broker: Broker, ts: int, *, fail: bool = False) -> None:
+def add(partition: ScoredPartition, ts: int) -> None:
     offset = partition.covered
     rows = CountedRows(offsets=np.array([offset]), ts=np.array([ts]), record_ts=np.array([ts]),
                        is_row=np.array([True]), ends=np.array([False]), cells=np.zeros((1, 1), dtype=np.int32))
     final = partition.windows.add(rows, LAYOUT)
-    delivery = asyncio.ensure_future(broker.outputs(f"outputs {offset}", fail=fail))
-    partition.add(offset, offset + 1, final, delivery)
+    chunk = ScoredChunk(predictions=[(None, b"%d" % offset)], dead_letters=[], reasons=Counter(), rows=rows)
+    partition.add(offset, offset + 1, chunk, final)
 
 
 def test_the_order_is_outputs_windows_checkpoint_complete() -> None:
@@ -72,11 +75,11 @@ def test_the_order_is_outputs_windows_checkpoint_complete() -> None:
         broker = Broker()
         partition = fresh(broker)
         for ts in (1, 5, 21):
-            add(partition, broker, ts)
+            add(partition, ts)
         assert partition.waiting == 3
         await partition.checkpoint()
-        assert broker.log == ["outputs 0", "outputs 1", "outputs 2", "window-counts", "score-state", "complete 0",
-                              "complete 1", "complete 2"]
+        assert broker.log == ["predictions", "window-counts", "score-state", "complete 0", "complete 1", "complete 2"]
+        assert broker.outputs == [b"0", b"1", b"2"]
         counts, mark = broker.counts
         assert isinstance(counts, WindowCounts)
         assert (counts.window.start, counts.window.rows, counts.covered) == (0, 2, 3)
@@ -87,18 +90,47 @@ def test_the_order_is_outputs_windows_checkpoint_complete() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("failing", ["outputs", "window-counts", "score-state"])
+@pytest.mark.parametrize("failing", ["predictions", "window-counts", "score-state"])
 def test_nothing_is_completed_when_a_delivery_fails(failing: str) -> None:
     async def scenario() -> None:
         broker = Broker(failing)
         partition = fresh(broker)
-        add(partition, broker, 1)
-        add(partition, broker, 2, fail=failing == "outputs")
+        add(partition, 1)
+        add(partition, 2)
         with pytest.raises(DeliveryError):
             await partition.checkpoint(epoch=9)
         assert not [line for line in broker.log if line.startswith("complete")]
         assert broker.states == []
         assert partition.epoch == NO_EPOCH
+
+    asyncio.run(scenario())
+
+
+def test_chunks_that_wait_for_one_delivery_share_the_next_and_keep_their_order() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        partition = fresh(broker)
+        broker.gate.clear()
+        for ts in range(5):
+            add(partition, ts)
+            await asyncio.sleep(0)
+        broker.gate.set()
+        await partition.checkpoint()
+        assert broker.log.count("predictions") == 2
+        assert broker.outputs == [b"0", b"1", b"2", b"3", b"4"]
+
+    asyncio.run(scenario())
+
+
+def test_no_chunk_is_complete_when_the_delivery_that_it_shares_fails() -> None:
+    async def scenario() -> None:
+        broker = Broker("predictions")
+        partition = fresh(broker)
+        for ts in range(3):
+            add(partition, ts)
+        deliveries = [delivery for _, delivery in partition._undelivered]
+        results = await asyncio.gather(*deliveries, return_exceptions=True)
+        assert [type(result) for result in results] == [DeliveryError] * 3
 
     asyncio.run(scenario())
 
@@ -122,11 +154,11 @@ def test_a_chunk_that_comes_while_a_checkpoint_is_under_way_is_not_covered_by_it
     async def scenario() -> None:
         broker = Broker()
         partition = fresh(broker)
-        add(partition, broker, 1)
+        add(partition, 1)
         broker.gate.clear()
         first = asyncio.ensure_future(partition.checkpoint())
         await asyncio.sleep(0)
-        add(partition, broker, 2)
+        add(partition, 2)
         second = asyncio.ensure_future(partition.checkpoint())
         broker.gate.set()
         await asyncio.gather(first, second)
@@ -141,14 +173,14 @@ def test_where_the_partition_stands_is_said_when_it_is_new_only() -> None:
         broker = Broker()
         partition = fresh(broker)
         for ts in (1, 2, 9, 10):
-            add(partition, broker, ts)
+            add(partition, ts)
             await partition.checkpoint()
         marks = [m.watermark for m in broker.counts if isinstance(m, PartitionWatermark)]
         assert marks == [1, 10]
         partition.idle = True
         await partition.checkpoint()
         await partition.checkpoint()
-        add(partition, broker, 11)
+        add(partition, 11)
         await partition.checkpoint()
         assert [m.idle for m in broker.counts if isinstance(m, PartitionWatermark)] == [False, False, True, False]
 
@@ -160,8 +192,8 @@ def test_a_restored_partition_goes_on_as_if_nothing_had_happened() -> None:
         one, other = Broker(), Broker()
         straight, broken = fresh(one), fresh(other)
         for k, ts in enumerate((1, 5, 12, 8, 31)):
-            for partition, broker in ((straight, one), (broken, other)):
-                add(partition, broker, ts)
+            for partition in (straight, broken):
+                add(partition, ts)
                 await partition.checkpoint(epoch=k)
             broken = fresh(other, other.states[-1])
         assert one.states == other.states
@@ -177,7 +209,7 @@ def test_a_checkpoint_holds_all_that_is_open() -> None:
         broker = Broker()
         partition = fresh(broker)
         for ts in (1, 25, 2, 19):
-            add(partition, broker, ts)
+            add(partition, ts)
         await partition.checkpoint()
         window = OpenWindow(start=20, profile="p", profile_epoch=0, rows=1, counts=[1, 0])
         assert broker.states == [ScoreState(partition=3, covered=4, epoch=NO_EPOCH, watermark=25, windows=[window],

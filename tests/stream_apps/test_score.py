@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from schemas.codec import decode
-from schemas.messages import ScoreState
+from schemas.messages import Prediction, ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
+from stream_apps.checkpoints import Standing
 from stream_apps.score import MAX_UNDELIVERED, PAUSE_FACTOR, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
-from tests.tiny import FakeRecord, event_bytes, tiny_model, tiny_pipeline
+from tests.tiny import FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
 
@@ -32,18 +33,19 @@ class Owner(FakeApp):
 
 
 @pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScoreAgent]:
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScoreAgent]:
     monkeypatch.setattr(score, "topic_id", lambda *_: "T")
-    settings = ServiceSettings(pipeline=Path("tiny.toml"), bootstrap_servers="none:1", instance="0", metrics_port=0)
+    settings = ServiceSettings(pipeline=Path("tiny.toml"), bootstrap_servers="none:1", instance="0", metrics_port=0,
+                               state=tmp_path)
     agent = ScoreAgent(tiny_pipeline(), settings, Owner(), FakeDelivery())  # type: ignore[arg-type]
-    agent._partitions = {0: agent._restore(0, None)}
+    agent._partitions = {0: agent._restore(0, Standing(first=0, state=None, predicted=0))}
     yield agent
     forget_metrics(agent.metrics)
 
 
 def chunk(first: int) -> Any:
     records = [FakeRecord(offset=first, timestamp=WALL, value=event_bytes(f"e{first}", WALL))]
-    return SimpleNamespace(partition=0, first=first, end=first + 1), records
+    return SimpleNamespace(partition=0, first=first, end=first + 1, take=lambda: records)
 
 
 def states(agent: ScoreAgent) -> list[ScoreState]:
@@ -66,11 +68,11 @@ async def turns() -> None:
 
 def test_a_checkpoint_never_holds_counts_beyond_its_covered_offset(agent: ScoreAgent) -> None:
     async def scenario() -> None:
-        agent.follower.current = tiny_model()
+        agent.follower.current = serving(tiny_model())
         partition = agent._partitions[0]
         for _ in range(MAX_UNDELIVERED):
             await agent._room.acquire()
-        scoring = asyncio.ensure_future(agent._score_chunk(partition, *chunk(0)))
+        scoring = asyncio.ensure_future(agent._score_chunk(partition, chunk(0)))
         await turns()
         await partition.checkpoint()
         assert not scoring.done()
@@ -84,12 +86,12 @@ def test_a_checkpoint_never_holds_counts_beyond_its_covered_offset(agent: ScoreA
 
 def test_a_chunk_that_was_revoked_while_it_was_scored_touches_nothing(agent: ScoreAgent) -> None:
     async def scenario() -> None:
-        agent.follower.current = tiny_model()
+        agent.follower.current = serving(tiny_model())
         partition, app = agent._partitions[0], agent._app
         assert isinstance(app, Owner)
         for _ in range(MAX_UNDELIVERED):
             await agent._room.acquire()
-        scoring = asyncio.ensure_future(agent._score_chunk(partition, *chunk(0)))
+        scoring = asyncio.ensure_future(agent._score_chunk(partition, chunk(0)))
         await turns()
         app.owns = False
         agent._room.release()
@@ -104,23 +106,47 @@ def test_a_chunk_that_waited_for_the_first_model_and_was_revoked_writes_no_check
     async def scenario() -> None:
         app = agent._app
         assert isinstance(app, Owner)
-        scoring = asyncio.ensure_future(agent.score(FakeStream(("tiny.events", 0, chunk(0)[1]))))
+        scoring = asyncio.ensure_future(agent.score(FakeStream(("tiny.events", 0, chunk(0).take()))))
         await turns()
         app.owns = False
-        agent.follower.current = tiny_model()
-        agent.follower._ready.set()
+        agent.follower.current = serving(tiny_model())
+        async with agent.follower._news:
+            agent.follower._news.notify_all()
         await scoring
         assert states(agent) == []
 
     play(scenario)
 
 
-def test_the_first_chunk_of_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> None:
+def test_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> None:
     async def scenario() -> None:
-        agent.follower.current = tiny_model()
-        await agent._score_chunk(agent._partitions[0], *chunk(500))
-        await agent._partitions[0].checkpoint()
+        agent._partitions[0] = partition = agent._restore(0, Standing(first=500, state=None, predicted=0))
+        agent.follower.current = serving(tiny_model())
+        await agent._tend(partition, due=False, now=0.0)
+        await agent._score_chunk(partition, chunk(500))
+        await partition.checkpoint()
         assert [(s.covered, s.epoch) for s in states(agent)] == [(500, 0), (501, 0)]
+
+    play(scenario)
+
+
+def test_rows_that_had_a_prediction_before_a_crash_get_it_again_and_only_then_the_new_model_serves(
+        agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        old, new = tiny_model(), tiny_model(weight=2.0, epoch=5)
+        agent.follower.current = serving(new)
+        agent.follower._log.accepted += [old.accepted, new.accepted]
+        agent.follower._loaded[0] = old
+        state = ScoreState(partition=0, covered=3, epoch=0, watermark=None, windows=[], late_rows=0, paused=False)
+        agent._partitions[0] = partition = agent._restore(0, Standing(first=0, state=state, predicted=5))
+        for offset in (3, 4, 5):
+            await agent._tend(partition, due=False, now=0.0)
+            await agent._score_chunk(partition, chunk(offset))
+        await partition.checkpoint()
+        sent: Any = agent._delivery
+        predicted = [decode(r.value, Prediction) for r in sent.sent if r.topic.endswith("predictions")]
+        assert [(p.source, p.model.epoch) for p in predicted] == [("T-0-3", 0), ("T-0-4", 0), ("T-0-5", 5)]
+        assert [(s.covered, s.epoch) for s in states(agent)] == [(5, 5), (6, 5)]
 
     play(scenario)
 

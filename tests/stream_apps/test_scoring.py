@@ -1,5 +1,6 @@
 """Every record ends as exactly one of prediction, dead letter, and watermark; nothing in it can raise."""
 
+from collections import Counter
 from typing import Any, get_args
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from stream_apps.scoring import ScoredChunk, Scorer
-from tests.tiny import MAX_FUTURE, FakeRecord, event_bytes, tiny_model, tiny_pipeline
+from tests.tiny import MAX_FUTURE, FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
 SCORER = Scorer(tiny_pipeline(), "T")
@@ -22,7 +23,7 @@ GOOD = event_bytes("e", WALL)
 def run(*values: bytes | None, timestamp: int = WALL, **also: Any) -> ScoredChunk:
     records = [FakeRecord(offset=10 + k, timestamp=timestamp, value=value, key=b"k", **also)
                for k, value in enumerate(values)]
-    return SCORER.run(records, 1, MODEL, WALL + 5)
+    return SCORER.run(records, 1, serving(MODEL), WALL + 5)
 
 
 def letter(*values: bytes | None, **also: Any) -> DeadLetter:
@@ -48,12 +49,11 @@ def test_an_event_becomes_a_prediction_that_names_its_source_model_and_what_was_
 
 
 def test_a_multiclass_score_is_that_of_the_winner_and_a_regression_score_is_the_value() -> None:
-    many = Scorer(tiny_pipeline("multiclass"), "T").run(
-        [FakeRecord(offset=0, timestamp=WALL, value=event_bytes("e", WALL, a=-4))], 0, tiny_model("multiclass"), WALL)
+    record = FakeRecord(offset=0, timestamp=WALL, value=event_bytes("e", WALL, a=-4))
+    many = Scorer(tiny_pipeline("multiclass"), "T").run([record], 0, serving(tiny_model("multiclass")), WALL)
     found = decode(many.predictions[0][1], Prediction)
     assert (found.prediction, found.score) == ("one", max(found.probabilities or []))
-    value = Scorer(tiny_pipeline("regression"), "T").run(
-        [FakeRecord(offset=0, timestamp=WALL, value=event_bytes("e", WALL, a=-4))], 0, tiny_model("regression"), WALL)
+    value = Scorer(tiny_pipeline("regression"), "T").run([record], 0, serving(tiny_model("regression")), WALL)
     found = decode(value.predictions[0][1], Prediction)
     assert (found.prediction, found.score, found.probabilities) == (-4.0, -4.0, None)
 
@@ -108,12 +108,67 @@ def test_a_row_that_the_model_cannot_answer_costs_only_itself() -> None:
     model = tiny_model(fills=False)
     values = [event_bytes("a", WALL, b=1), event_bytes("b", WALL, b=None), b"{", event_bytes("c", WALL, b=2)]
     records = [FakeRecord(offset=k, timestamp=WALL, value=value) for k, value in enumerate(values)]
-    chunk = SCORER.run(records, 0, model, WALL)
+    chunk = SCORER.run(records, 0, serving(model), WALL)
     assert [decode(value, Prediction).event_id for _, value in chunk.predictions] == ["a", "c"]
     letters = [decode(value, DeadLetter) for _, value in chunk.dead_letters]
     assert {(x.source, x.reason) for x in letters} == {("T-0-1", "poison"), ("T-0-2", "malformed")}
     assert chunk.rows.offsets.tolist() == [0, 3]
     assert len(chunk.rows.cells) == 2
+
+
+def test_a_canary_answers_its_share_of_the_entities_and_always_the_same_ones() -> None:
+    slots = serving(MODEL, tiny_model(weight=-1.0, epoch=7), share=0.3)
+    keys = [f"entity-{k}".encode() for k in range(2_000)]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=event_bytes(f"e{k}", WALL, c="xyz"[k % 3]), key=key)
+               for k, key in enumerate(keys)]
+    predictions = [decode(value, Prediction) for _, value in SCORER.run(records, 0, slots, WALL).predictions]
+    mine = {p.event_id for p in predictions if p.model.epoch == 7}
+    assert 500 < len(mine) < 700
+    alone = {epoch: [decode(value, Prediction) for _, value in SCORER.run(records, 0, serving(model), WALL).predictions]
+             for epoch, model in ((0, slots.champion), (7, slots.canary)) if model}
+    assert predictions == [alone[p.model.epoch][k] for k, p in enumerate(predictions)]
+    shuffled = SCORER.run(records[::-1][:700], 3, slots, WALL).predictions
+    assert {e for e in map(event_id, shuffled) if e in mine} == {
+        decode(v, Prediction).event_id for _, v in shuffled if decode(v, Prediction).model.epoch == 7}
+    nobodys = SCORER.run(records, 0, serving(MODEL, slots.canary, share=1.0), WALL)
+    assert {decode(value, Prediction).model.epoch for _, value in nobodys.predictions} == {7}
+
+
+def event_id(pair: tuple[bytes | None, bytes]) -> str:
+    return decode(pair[1], Prediction).event_id
+
+
+def test_the_rows_of_a_canary_are_counted_under_the_champions_profile() -> None:
+    other = tiny_model(weight=-1.0, epoch=7)
+    values = [event_bytes(f"e{k}", WALL, a=k / 10) for k in range(20)]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=v, key=b"%d" % k) for k, v in enumerate(values)]
+    both, one = (SCORER.run(records, 0, slots, WALL) for slots in (serving(MODEL, other, share=0.5), serving(MODEL)))
+    assert both.rows.cells.tolist() == one.rows.cells.tolist()
+
+
+def test_a_row_that_a_canary_cannot_answer_costs_only_itself() -> None:
+    canary = tiny_model(epoch=7, fills=False)
+    values = [event_bytes(f"e{k}", WALL, b=None) for k in range(50)]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=v, key=b"%d" % k) for k, v in enumerate(values)]
+    chunk = SCORER.run(records, 0, serving(MODEL, canary, share=0.5), WALL)
+    assert {decode(value, Prediction).model.epoch for _, value in chunk.predictions} == {0}
+    assert len(chunk.predictions) + chunk.reasons["poison"] == 50
+    assert 10 < chunk.reasons["poison"] < 40
+
+
+def test_rows_known_to_be_deadly_are_dead_letters_unread() -> None:
+    records = [FakeRecord(offset=k, timestamp=WALL, value=GOOD, key=b"k") for k in range(4)]
+    chunk = SCORER.run(records, 0, serving(MODEL), WALL, {1, 2})
+    assert [decode(v, Prediction).source for _, v in chunk.predictions] == ["T-0-0", "T-0-3"]
+    assert chunk.reasons == {"poison": 2}
+
+
+def test_a_time_in_words_among_times_in_numbers_changes_nothing_for_the_others() -> None:
+    words = event_bytes("w", "2023-11-14T22:13:20Z")
+    plain, mixed = run(*[GOOD] * 3), run(GOOD, words, GOOD)
+    assert [decode(v, Prediction).ts for _, v in mixed.predictions] == [WALL] * 3
+    assert mixed.rows.ts.tolist() == plain.rows.ts.tolist()
+    assert (mixed.predictions[0], mixed.predictions[2]) == (plain.predictions[0], plain.predictions[2])
 
 
 def test_the_cells_are_those_of_the_events_own_numbers() -> None:
@@ -138,12 +193,13 @@ records = st.lists(st.builds(
 def test_whatever_the_bytes_every_record_has_exactly_one_end(fuzzed: list[FakeRecord]) -> None:
     for offset, record in enumerate(fuzzed):
         record.offset = offset
-    chunk = SCORER.run(fuzzed, 0, MODEL, WALL)
+    chunk = SCORER.run(fuzzed, 0, serving(MODEL), WALL)
     letters = [decode(value, DeadLetter) for _, value in chunk.dead_letters]
     predicted = [decode(value, Prediction).source for _, value in chunk.predictions]
     marks = [f"T-0-{o}" for o, is_row in zip(chunk.rows.offsets, chunk.rows.is_row, strict=True) if not is_row]
     ends = predicted + marks + [x.source for x in letters]
     assert sorted(ends) == sorted(f"T-0-{offset}" for offset in range(len(fuzzed)))
+    assert chunk.reasons == Counter(x.reason for x in letters)
     for dead in letters:
         assert dead.reason in get_args(DeadLetterReason)
         assert dead.raw == fuzzed[dead.last_offset].value

@@ -1,5 +1,6 @@
 """Score and monitor as processes on a real broker: what they promise across kills, swaps and bad models."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from schemas.messages import (
 )
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS
 from stream_apps.closing import WindowLedger
+from stream_apps.crash_file import DEATHS
 from stream_apps.drift_report import DriftJudge
 from tests.live import Live, differences
 from tests.tiny import SIZE, artifact, event_bytes, profile_bytes
+from tests.wait import wait_for
 
 START = 946_684_800_000
 
@@ -130,6 +133,48 @@ def test_a_corrupt_artifact_is_refused_and_the_model_before_it_serves_on(live: L
     live.until(live.covered, "all events to be covered")
     assert epochs_of(live) == {first, repaired}
     assert differences(live.reading()) == []
+
+
+def test_a_canary_scores_its_share_until_it_is_withdrawn_and_the_counts_stay_exact(live: Live) -> None:
+    first = live.announce(1.0, -1)
+    live.start("score")
+    canary = live.announce(-1.0, first, canary_share=0.4, shift=9.0)
+    live.until(lambda: last_epochs(live.states()) == {canary}, "the canary in both partitions")
+    write_entities(live, 0, 400)
+    live.until(live.covered, "all events to be covered")
+    withdrawn = live.announce(-1.0, canary, canary_share=0.0)
+    live.until(lambda: last_epochs(live.states()) == {withdrawn}, "the champion alone")
+    write_entities(live, 400, 400)
+    live.end_replay(START + 800 * 20)
+    live.until(live.covered, "all events to be covered")
+    reading = live.reading()
+    assert differences(reading) == []
+    epochs = Counter((int(p.message.event_id[1:]) < 400, p.message.model.epoch)
+                     for found in reading.predictions.values() for p in found)
+    assert set(epochs) == {(True, first), (True, canary), (False, first)}
+    assert 0.3 < epochs[True, canary] / 400 < 0.5
+
+
+def write_entities(live: Live, first: int, count: int) -> None:
+    for k in range(first, first + count):
+        live.write(EVENTS, k % 2, event_bytes(f"e{k}", START + k * 20, a=k % 7, b=None), key=b"entity-%d" % k)
+
+
+def test_a_row_that_the_process_dies_of_is_a_dead_letter_after_three_deaths_and_the_others_are_scored(
+        live: Live) -> None:
+    live.announce(1.0, -1, fragile=True)
+    live.write(EVENTS, 0, *(event_bytes(f"e{k}", START + k, a=500.0 if k in {13, 31} else 1.0, b=0) for k in range(40)),
+               key=b"k")
+    for _ in range(DEATHS):
+        score = live.start("score")
+        wait_for(lambda score=score: score.poll() is not None, 60)
+        live.expect(score)
+    live.start("score")
+    live.until(live.covered, "all events to be covered")
+    reading = live.reading()
+    assert {(x.message.reason, x.message.last_offset) for x in reading.dead_letters} == {("poison", 13), ("poison", 31)}
+    assert len(reading.predictions) == 38
+    assert differences(reading) == []
 
 
 def epochs_of(live: Live) -> set[int]:

@@ -24,6 +24,11 @@ def test_what_is_given_is_taken() -> None:
     assert (found.instance, found.metrics_port, found.database_url) == ("7", 9_100, "u")
 
 
+def test_what_outlives_the_service_is_kept_where_it_is_told() -> None:
+    assert read_settings(NEEDED | {"AUTOML_STREAM_STATE": "/var/lib/x"}).state == Path("/var/lib/x")
+    assert read_settings(NEEDED).state.name == "automl-stream"
+
+
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_setting_is_named(name: str, value: str | None) -> None:

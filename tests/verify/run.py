@@ -50,6 +50,7 @@ from stream_apps.closing import WindowLedger
 from stream_apps.model_slot import LoadedModel, load_model
 from stream_apps.scoring import ScoredChunk, Scorer
 from stream_apps.windows import PartitionWindows, WindowSettings
+from tests.tiny import serving
 
 from .model import onnx_bytes, profile_bytes, tiny_pipeline
 
@@ -116,8 +117,8 @@ class Run:
         for rows, model, crashes in chunks:
             chunk, waiting = waiting[:rows], waiting[rows:]
             if crashes:
-                self._deliver(partition, scorer.run(chunk, partition, model, WALL))
-            scored = scorer.run(chunk, partition, model, WALL + 1)
+                self._deliver(partition, scorer.run(chunk, partition, serving(model), WALL))
+            scored = scorer.run(chunk, partition, serving(model), WALL + 1)
             self._deliver(partition, scored)
             final = windows.add(scored.rows, model.layout)
             if chunk:

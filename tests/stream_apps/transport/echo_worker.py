@@ -52,6 +52,7 @@ class EchoWorker:
             await asyncio.sleep(0.02)
         async for event in stream.noack().events():
             message = event.message
+            message.take()
             self.note("chunk", topic=message.topic, partition=message.partition, first=message.first, end=message.end)
             if self.plan.fail is not None and self.plan.fail.exists():
                 self.plan.fail.unlink()
@@ -64,7 +65,7 @@ class EchoWorker:
     async def deliver(self, message: ChunkMessage) -> None:
         """Write the chunk's rows, then complete it."""
         try:
-            await self.delivery.send([Record(self.plan.output, None, row.value, row.value) for row in message.value])
+            await self.delivery.send([Record(self.plan.output, None, row.value, row.value) for row in message.take()])
         except Exception as error:
             await die(self.app, error)
             raise

@@ -7,7 +7,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_apps.transport.chunk import Row, chunk_message, split
+from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
 from stream_apps.transport.prefix import Prefix
 
 offsets = st.lists(st.integers(0, 200), unique=True, max_size=60).map(sorted)
@@ -44,7 +44,30 @@ def test_a_message_names_its_first_row_its_last_row_and_its_epoch() -> None:
     rows = rows_at([5, 6, 9])
     message = chunk_message(TP("events", 1), rows, generation=4, epoch=7, prefix=prefix)
     assert (message.first, message.offset, message.end, message.epoch, message.generation_id) == (5, 9, 10, 7, 4)
-    assert message.value is rows
+    assert message.take() == rows
     assert message.timestamp == (1_700_000_000_000 + 9) / 1000
     prefix.complete(message.slot)
     assert prefix.end == 10
+
+
+@given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=8), size=st.integers(30, 90), taken=st.integers(0, 8))
+def test_a_chunk_grows_up_to_its_size_until_it_is_taken_and_never_loses_a_row(
+    sizes: list[int], size: int, taken: int
+) -> None:
+    prefix, read = Prefix(), 0
+    messages: list[ChunkMessage] = []
+    for k, count in enumerate(sizes):
+        rows = rows_at(list(range(read, read + count)))
+        if messages and k == taken:
+            messages[-1].take()
+        if not (messages and messages[-1].grow(rows, size)):
+            messages.append(chunk_message(TP("events", 1), rows, 4, 7, prefix))
+        read += count
+    assert [row.offset for message in messages for row in message.take()] == list(range(read))
+    assert all(message.first == message.rows[0].offset and message.end == message.rows[-1].offset + 1
+               and len(message.rows) <= size for message in messages)
+    assert not messages[-1].grow(rows_at([read]), size)
+    for message in reversed(messages):
+        assert prefix.end is None
+        prefix.complete(message.slot)
+    assert prefix.end == read

@@ -1,0 +1,10 @@
+"""Partitions, workers and kills change no count, no report and no alert."""
+
+from pathlib import Path
+
+from tests.chaos.shapes import run
+
+
+def test_counts_reports_and_alerts_are_the_same_for_every_shape_of_the_deployment(
+        bootstrap_servers: str, tmp_path: Path) -> None:
+    assert run(bootstrap_servers, tmp_path, full=False).identical
