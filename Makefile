@@ -1,6 +1,6 @@
 # Every habit as a command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down chaos
+.PHONY: help setup demo test lint up down chaos bench
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,6 +26,10 @@ test: setup ## all tests, on a real broker and a real database
 chaos: setup ## kills, zombies, broker restarts, joins and leaves over a million events and more: about 40 minutes
 	$(BIN)/python -m tests.chaos --json
 	$(BIN)/python -m tests.chaos --churn --json
+
+bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 40 minutes
+	for name in scoring latency growth swap recorder memory; do $(BIN)/python -m bench.$$name --write || exit 1; done
+	$(BIN)/python -m bench.report
 
 lint: setup ## style, types, import rules, unused dependencies
 	$(BIN)/ruff check .

@@ -23,11 +23,11 @@ from subprocess import Popen
 from typing import Any, Self, TypeVar
 
 import psutil
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import (  # pyright: ignore[reportPrivateImportUsage]  # documented
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (
     AdminClient,
-    NewTopic,
-    OffsetSpec,
+    NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # documented
+    OffsetSpec,  # pyright: ignore[reportPrivateImportUsage]  # documented
 )
 
 from automl_stream.local_stack.jars import fetch_jars, jar_cache, kafka_lock
@@ -44,6 +44,7 @@ from tests.live import Live
 BLOCK = 10_000  # events per produce call
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
+SETTLE_SECONDS = 10.0  # for the leaders of new topics
 REMEMBERED = 12
 MadeT = TypeVar("MadeT")
 
@@ -131,8 +132,15 @@ class BenchPipeline(Live):
         """Records that a topic was given, over all partitions; one request to the broker (about a millisecond)."""
         name = topic if isinstance(topic, str) else topic_name(self.name, topic)
         partitions = 1 if isinstance(topic, Topic) and topic.partitions else self.partitions
-        asked = {TopicPartition(name, p): OffsetSpec.latest() for p in range(partitions)}
-        return sum(f.result().offset for f in self._lab.admin.list_offsets(asked).values())
+        asked: dict[TopicPartition, Any] = {TopicPartition(name, p): OffsetSpec.latest() for p in range(partitions)}
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                return sum(f.result().offset for f in self._lab.admin.list_offsets(asked).values())
+            except KafkaException:  # leaders of new topics may still move under the client's feet
+                if time.monotonic() > deadline:
+                    raise
+                self._lab.admin.list_topics(name, timeout=SETTLE_SECONDS)
 
     def start_workers(self, count: int = 1, **settings: str) -> list[Popen[bytes]]:
         """Score workers as processes of their own, instances "0", "1", ..."""

@@ -14,7 +14,7 @@ from statistics import median
 from bench.lab import Lab, open_lab
 from bench.open_loop import PERCENTILES, OpenLoop, Schedule, percentiles
 from bench.race import OURS, Contender
-from bench.result import Result, Table, arguments, command_line, describe_machine, finish, progress, say, today
+from bench.result import Machine, Result, Table, arguments, command_line, describe_machine, finish, progress, say, today
 from bench.workload import START_MS
 from schemas.topics import EVENTS, PREDICTIONS, topic_name
 
@@ -95,9 +95,8 @@ def summary(found: Rounds) -> dict[str, dict[str, float]]:
     } for rate in RATES}
 
 
-def describe(found: Rounds, plan: Plan) -> Result:
+def describe(found: Rounds, plan: Plan, machine: Machine) -> Result:
     """The stored result."""
-    machine = describe_machine()
     figures = summary(found)
     rows: list[tuple[str | float | None, ...]] = []
     for rate in RATES:
@@ -106,9 +105,9 @@ def describe(found: Rounds, plan: Plan) -> Result:
             rows.append((f"{rate:,}/s", contender, *(figures[str(rate)][prefix + name] for name in PERCENTILES),
                          max(seen["max_ms"] for seen in found[contender][rate]),
                          max(seen["sender_lag_ms"] for seen in found[contender][rate])))
-    note = (f"Medians of {plan.rounds} rounds of {plan.seconds:g} s in turns; longest and driver lag: the worst of all. "
-            f"{plan.partitions} partitions, linger 2 ms. Counted from when an event was due, so the driver's lag is in "
-            "the latencies.")
+    note = (f"Medians of {plan.rounds} rounds of {plan.seconds:g} s in turns; longest and driver lag: the worst of "
+            f"all. {plan.partitions} partitions, linger 2 ms. Counted from when an event was due: the driver's own lag "
+            "is in the latencies.")
     table = Table(title="Latency, ms", columns=("load", "", "p50", "p99", "p99.9", "longest", "driver lag"), rows=rows,
                   note=note)
     ratios = [figures[str(rate)]["p99_ms"] / figures[str(rate)]["plain_p99_ms"] for rate in RATES]
@@ -135,9 +134,10 @@ def read_options() -> tuple[Namespace, Plan]:
 def main() -> None:
     """Measure and report."""
     options, plan = read_options()
+    machine = describe_machine()  # now: its load is told
     with open_lab() as lab:
         found = measure(lab, plan, silent=options.json)
-    finish(describe(found, plan), options)
+    finish(describe(found, plan, machine), options)
 
 
 if __name__ == "__main__":

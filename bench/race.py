@@ -96,8 +96,9 @@ def race(lab: Lab, contender: Contender, shape: Shape, count: int,
             pipeline.stop(processes)
         found = [record.value or b"" for record in pipeline.records(PREDICTIONS)]
         check(found, scores_of(lab, pipeline, count, shape.padding), WARM_UP)
+    begin = (WARM_UP + 0.1 * count) / (WARM_UP + count)
     cpu = sum(a.cpu_seconds - b for a, b in zip(after, before, strict=True))
-    return Run(contender=contender.name, shape=shape, events=count, per_second=drain.per_second(begin=(WARM_UP + 0.1 * count) / (WARM_UP + count)),
+    return Run(contender=contender.name, shape=shape, events=count, per_second=drain.per_second(begin),
                cpu_us=cpu / count * 1e6, rss_mb=max(a.rss_mb for a in after))
 
 

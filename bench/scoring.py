@@ -5,6 +5,7 @@ Run: python -m bench.scoring [--quick] [--json] [--write]
 
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 from rich.progress import Progress
 
@@ -54,20 +55,24 @@ def measure(lab: Lab, names: Iterable[str], shape: Shape, rounds: int, factor: i
     return runs
 
 
-def figures(runs: list[Run]) -> dict[str, object]:
+def figures(runs: list[Run]) -> dict[str, Any]:
     """Medians and ratios of one shape, and every round."""
     speeds = rounds_of(runs)
     middle = medians(speeds)
-    named = {"limit" if name == LIMIT else name: round(value) for name, value in middle.items()}
+    named = {_key(name): round(value) for name, value in middle.items()}
     ours = middle[OURS]
     ratios = {f"ratio_{short}": round(ours / middle[name], 3)
               for short, name in (("limit", LIMIT), ("quix", QUIX), ("faust", SEND), ("faust_take", TAKE))
               if name in middle}
     return named | ratios | {
-        "rounds": {name: [round(value) for value in values] for name, values in speeds.items()},
-        "cpu_us": {name: round(median(r.cpu_us for r in runs if r.contender == name), 2) for name in speeds},
-        "rss_mb": {name: round(max(r.rss_mb for r in runs if r.contender == name)) for name in speeds},
+        "rounds": {_key(name): [round(value) for value in values] for name, values in speeds.items()},
+        "cpu_us": {_key(name): round(median(r.cpu_us for r in runs if r.contender == name), 2) for name in speeds},
+        "rss_mb": {_key(name): round(max(r.rss_mb for r in runs if r.contender == name)) for name in speeds},
     }
+
+
+def _key(name: str) -> str:
+    return "limit" if name == LIMIT else name
 
 
 def rounds_of(runs: list[Run]) -> dict[str, list[float]]:

@@ -53,6 +53,8 @@ async def _last_values(consumer: AIOKafkaConsumer, topic: str, partitions: Colle
     wanted = [TopicPartition(topic, p) for p in partitions]
     first, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
     missing = {tp for tp in wanted if ends[tp] > first[tp]}
+    if not missing:
+        return {}  # a consumer that is assigned nothing after something never stops
     consumer.assign(list(missing))
     for tp in missing:
         consumer.seek(tp, ends[tp] - 1)

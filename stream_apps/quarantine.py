@@ -7,7 +7,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -124,9 +123,12 @@ def main() -> None:
     slots = Slots(epoch=trial.epoch, champion=loaded[0], canary=loaded[1] if trial.canary else None, share=trial.share)
     scorer = Scorer(pipeline, trial.topic_id, event_codec(pipeline, os.environ))
     _say(READY)
-    for row in trial.rows:
-        with suppress(RegistryAway):  # the row did not end the process; who scores it waits for the registry
+    for position, row in enumerate(trial.rows):
+        try:
             scorer.run([row], trial.partition, slots, trial.now)
+        except RegistryAway:  # nothing can be said of the rows; who scores them waits for the registry and tries again
+            _say(SURVIVED * (len(trial.rows) - position))
+            return
         _say(SURVIVED)
 
 

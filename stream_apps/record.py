@@ -3,23 +3,25 @@
 Run: python -m stream_apps.record
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
 import psycopg
 import structlog
+from msgspec import Struct
 from prometheus_client import Counter
 from psycopg import sql
 
 from schemas.codec import decode
-from schemas.messages import Prediction
+from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
-from stream_apps.worker import WorkerSettings, make_app, run
+from stream_apps.worker import WorkerSettings, die, make_app, run
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
@@ -29,7 +31,25 @@ Connection = psycopg.AsyncConnection[tuple[object, ...]]
 _COLUMNS = ("source", "source_day", "partition", "position", "event_id", "entity", "ts", "pipeline_digest",
             "model_version", "model_digest", "model_epoch", "prediction", "score", "probabilities", "features",
             "scored_at")
-_json = msgspec.json.Encoder().encode
+_STAGE = "stage"
+NULL = msgspec.Raw(b"null")
+
+
+class _Stored(Struct, frozen=True, kw_only=True, gc=False):
+    """A prediction whose lists stay JSON: PostgreSQL reads them itself."""
+
+    event_id: str
+    entity: str
+    ts: int
+    source: str
+    source_day: str
+    pipeline_digest: str
+    model: Model
+    prediction: LabelValue
+    score: float
+    probabilities: msgspec.Raw = NULL
+    features: msgspec.Raw
+    scored_at: int
 
 
 class Recorder:
@@ -44,17 +64,29 @@ class Recorder:
         self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
 
     async def record(self, stream: Any) -> None:
-        """Write chunk after chunk."""
+        """Write chunk after chunk; one is decoded while PostgreSQL works on the one before."""
         events: AsyncIterator[Any] = stream.noack().events()
+        before: asyncio.Task[None] | None = None
         async for event in events:
-            message = event.message
+            storing = asyncio.ensure_future(self._store(event.message))
+            if before is not None:
+                await before
+            before = storing
+        if before is not None:
+            await before
+
+    async def _store(self, message: Any) -> None:
+        try:
             records = message.take()
             if message.topic == self._predictions:
                 await self._store_predictions(message, records)
             else:
                 await self._store_messages(message, records)
-            self.rows.labels(message.topic).inc(len(records))
-            self._app.consumer.complete(message)
+        except Exception as error:
+            await die(self._app, error)  # no chunk may follow that would notice
+            raise
+        self.rows.labels(message.topic).inc(len(records))
+        self._app.consumer.complete(message)
 
     async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:
         try:
@@ -79,26 +111,34 @@ class Recorder:
             # A transaction of its own: days are known once it is committed, whatever becomes of the rows.
             await self._storage.run(lambda c: self._create_days(c, days))
             self._days |= days
-        await self._storage.run(lambda c: self._copy(c, rows))
+        try:
+            await self._storage.run(lambda c: self._copy(c, "predictions", rows))
+        except psycopg.errors.UniqueViolation:
+            await self._storage.run(lambda c: self._merge(c, rows))  # a replay, or a source twice
 
-    async def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(self, connection: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        where = sql.Identifier(table) if table == _STAGE else sql.SQL("{}.{}").format(
+            self._storage.schema, sql.Identifier(table))
+        async with connection.cursor() as cursor, cursor.copy(
+                sql.SQL("copy {} ({}) from stdin").format(where, _names(_COLUMNS))) as copy:
+            for row in rows:
+                await copy.write_row(row)
+
+    async def _merge(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Upsert: COPY into a temporary table, then one statement; the highest epoch wins."""
-        schema, columns = self._storage.schema, sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+        schema = self._storage.schema
         await connection.execute(sql.SQL(
-            "create temporary table if not exists stage (like {}.predictions) on commit delete rows").format(schema))
-        async with connection.cursor() as cursor:
-            async with cursor.copy(sql.SQL("copy stage ({}) from stdin").format(columns)) as copy:
-                for row in rows:
-                    await copy.write_row(row)
-            updates = sql.SQL(", ").join(
-                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in _COLUMNS[2:])
-            await cursor.execute(sql.SQL(
-                "insert into {schema}.predictions as kept ({columns}) "
-                "select distinct on (source_day, source) {columns} from stage "
-                "order by source_day, source, model_epoch desc "
-                "on conflict (source_day, source) do update set {updates} "
-                "where excluded.model_epoch > kept.model_epoch"
-            ).format(schema=schema, columns=columns, updates=updates))
+            "create temporary table if not exists {} (like {}.predictions) on commit delete rows").format(
+                sql.Identifier(_STAGE), schema))
+        await self._copy(connection, _STAGE, rows)
+        updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in _COLUMNS[2:])
+        await connection.execute(sql.SQL(
+            "insert into {schema}.predictions as kept ({columns}) "
+            "select distinct on (source_day, source) {columns} from {stage} "
+            "order by source_day, source, model_epoch desc "
+            "on conflict (source_day, source) do update set {updates} "
+            "where excluded.model_epoch > kept.model_epoch"
+        ).format(schema=schema, columns=_names(_COLUMNS), stage=sql.Identifier(_STAGE), updates=updates))
 
     async def _create_days(self, connection: Connection, days: set[str]) -> None:
         for day in days:
@@ -125,13 +165,17 @@ class Recorder:
                     self._storage.schema), rows)
 
 
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
 def _row(record: Any) -> tuple[Any, ...]:
-    p = decode(record.value or b"", Prediction)
+    p = decode(record.value or b"", _Stored)
     _, partition, position = p.source.rsplit("-", 2)
-    probabilities = None if p.probabilities is None else _json(p.probabilities).decode()
+    probabilities = None if p.probabilities == NULL else str(p.probabilities, "utf-8")
     return (p.source, p.source_day, int(partition), int(position), p.event_id, p.entity, p.ts, p.pipeline_digest,
             p.model.version, p.model.digest, p.model.epoch, str(p.prediction), p.score, probabilities,
-            _json(p.features).decode(), p.scored_at)
+            str(p.features, "utf-8"), p.scored_at)
 
 
 def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage]:

@@ -108,7 +108,8 @@ class Live:
         pipeline's."""
         environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self._servers, "AUTOML_STREAM_PIPELINE": str(self.file), "METRICS_PORT": "0",
-            "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent), "OMP_NUM_THREADS": "1"} | settings
+            "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent),
+            "OMP_NUM_THREADS": "1"} | settings
         with self.log(service).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", module or f"stream_apps.{service}"], env=environment,
                                        cwd=ROOT, stdout=log, stderr=log)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from quixstreams import Application, message_context
+from quixstreams import Application, message_context  # pyright: ignore[reportMissingImports]  # its own environment
 
 from bench.contenders.work import Task, Work
 

@@ -75,7 +75,8 @@ class FetchThread(AIOKafkaConsumerThread):
         coordinator: Any = self._ensure_consumer()._coordinator
         if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
             return
-        shared = Counter(topic for topics in self.app.assignor.external_topic_distribution.values()
+        assignor: Any = self.app.assignor
+        shared = Counter(topic for topics in assignor.external_topic_distribution.values()
                          for topic, partitions in topics.items() for _ in partitions)
         coordinator._group_subscription = coordinator._subscription.subscription.topics
         coordinator._metadata_snapshot = {topic: shared[topic] for topic in coordinator._group_subscription}

@@ -37,7 +37,7 @@ class _Worker:
     back: float = 0.0  # when it is started again, or may go on (time.monotonic)
     frozen: bool = False
     leaving: bool = False
-    working: bool = False
+    working: float | None = None  # since when it has had partitions, after its start
 
 
 @dataclass(kw_only=True)
@@ -71,10 +71,10 @@ class Fleet:
                 worker.frozen = False
         self._listen()
 
-    def working(self, number: int) -> bool:
-        """Whether a worker runs and has had partitions since its start."""
-        worker = self._workers[number]
-        return worker.working and worker.process is not None and not worker.frozen and not worker.leaving
+    def working(self, number: int, seconds: float = 0.0) -> bool:
+        """Whether a worker runs and has had partitions for `seconds`."""
+        since = self._workers[number].working
+        return self.alive(number) and since is not None and time.time() - since >= seconds
 
     def alive(self, number: int) -> bool:
         """Whether there is a running process that a signal can be sent to."""
@@ -126,7 +126,8 @@ class Fleet:
 
     def _forget(self, worker: _Worker, away: float) -> None:
         worker.process, worker.back = None, time.monotonic() + away
-        worker.frozen = worker.leaving = worker.working = False
+        worker.frozen = worker.leaving = False
+        worker.working = None
 
     def _listen(self) -> None:
         """Read on in the workers' log, whole lines only."""
@@ -140,7 +141,7 @@ class Fleet:
                 self.assigned.append(said)
                 worker = next((w for w in self._workers if w.name == said.worker), None)
                 if worker is not None and said.at >= worker.started and said.partitions:
-                    worker.working = True
+                    worker.working = worker.working or said.at
 
 
 def log_end(path: Path, size: int = 3_000) -> str:

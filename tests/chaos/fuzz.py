@@ -181,7 +181,7 @@ def _place(source: str) -> Place:
 
 def counted(port: int) -> Counter[str]:
     """Dead letters by reason, as the worker's metrics have them."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:  # noqa: S310 - our own worker
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     found = re.findall(r'^automl_stream_dead_letters_total\{reason="(\w+)"\} ([0-9.]+)$', text, re.MULTILINE)
     return Counter({reason: int(float(count)) for reason, count in found if float(count)})

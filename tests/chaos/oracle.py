@@ -18,7 +18,7 @@ from schemas.codec import encode
 from schemas.messages import Prediction, Watermark
 from schemas.topics import EVENTS, PREDICTIONS
 
-ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED, BLAMED = "acknowledged", "blamed"
 SHOWN = 20
 
 
@@ -46,7 +46,8 @@ def judge(reading: Reading, acknowledged: Mapping[tuple[int, int], bytes | None]
     """Recount a reading. `acknowledged`: the value that Kafka confirmed at (partition, offset) of `events`."""
     counts = [*check_counts(reading, Seen()), *check_checkpoints(reading, Seen())]
     checks = (check_readable, check_sources, check_identity, check_scores)
-    others = [*chain.from_iterable(check(reading, Seen()) for check in checks), *_changed(reading, acknowledged)]
+    others = [*chain.from_iterable(check(reading, Seen()) for check in checks), *_changed(reading, acknowledged),
+              *_blamed(reading)]
     rows = sum(not isinstance(delivery.content, Watermark) for delivery in reading.deliveries.values())
     dead = len({entry.message.source for entry in reading.dead_letters})
     said = sum(map(len, reading.predictions.values())) + len(reading.dead_letters)
@@ -74,6 +75,12 @@ def _changed(reading: Reading, acknowledged: Mapping[tuple[int, int], bytes | No
         if found != wanted:
             yield Difference(check=ACKNOWLEDGED, where=f"{EVENTS.name} {place[0]}/{place[1]}", expected=shown(wanted),
                              found=shown(found))
+
+
+def _blamed(reading: Reading) -> Iterable[Difference]:
+    """No event of a run kills its worker: whoever is dead-lettered for that was blamed for our kills."""
+    return [Difference(check=BLAMED, where=entry.message.source, expected="a prediction", found=entry.message.detail)
+            for entry in reading.dead_letters if entry.message.reason == "poison"]
 
 
 def _conflicts(entries: list[Entry[Prediction]]) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 SESSION_SECONDS = 6.0  # of the score workers: who is silent for longer loses its partitions
+SETTLED_SECONDS = 4.0  # at most; on average half of it
 QUIET_SECONDS = 5.0  # at the beginning, and between two leaves of the churn
 
 Kind = Literal["kill", "zombie", "leave", "broker"]
@@ -15,6 +16,7 @@ Kind = Literal["kill", "zombie", "leave", "broker"]
 class Fault(Struct, frozen=True, kw_only=True, order=True):
     """One fault: `at` seconds after the start, to a worker (a broker fault: to the broker) that is `away` so long.
 
+    A worker is hit when it has been at work for `settled` seconds, later than planned if need be.
     kill: SIGKILL; zombie: SIGSTOP, then SIGCONT; leave: SIGTERM, a start is a join; broker: SIGKILL of the broker.
     """
 
@@ -22,6 +24,7 @@ class Fault(Struct, frozen=True, kw_only=True, order=True):
     kind: Kind
     worker: int = 0
     away: float = 0.0
+    settled: float = 0.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -47,10 +50,11 @@ def schedule(plan: Plan, seed: int) -> tuple[Fault, ...]:
     """Every fault of the plan, in the order of time."""
     random = Random(seed)
     faults = [
-        *(Fault(at=at, kind="kill", worker=random.randrange(plan.workers), away=_away(random))
-          for at in _moments(random, plan, plan.kills)),
+        *(Fault(at=at, kind="kill", worker=random.randrange(plan.workers), away=_away(random),
+                settled=random.uniform(0.0, SETTLED_SECONDS)) for at in _moments(random, plan, plan.kills)),
         *(Fault(at=at, kind="zombie", worker=random.randrange(plan.workers),
-                away=SESSION_SECONDS + random.uniform(1.0, 4.0)) for at in _moments(random, plan, plan.zombies)),
+                away=SESSION_SECONDS + random.uniform(1.0, 4.0), settled=random.uniform(0.0, SETTLED_SECONDS))
+          for at in _moments(random, plan, plan.zombies)),
         *(Fault(at=at, kind="leave", worker=random.randrange(plan.workers), away=random.uniform(0.0, 10.0))
           for at in _moments(random, plan, plan.leaves)),
         *(Fault(at=at, kind="broker") for at in _moments(random, plan, plan.brokers)),

@@ -24,24 +24,24 @@ from tests.tiny import LATENESS, SIZE, definition, event_bytes
 
 START = 946_684_800_000
 ROWS_A_WINDOW = 200
-BLOCKS = 4
 SEED = 4
+PATIENCE_SECONDS = 180.0
 
 Keyed = tuple[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A deployment. `kills`: workers and the monitor die between blocks and are started again."""
+    """A deployment. `kills`: how often a worker and the monitor die among the events and are started again."""
 
     partitions: int
     workers: int
-    kills: bool
+    kills: int
 
 
-ALL_SHAPES = [Shape(partitions=p, workers=w, kills=k) for p, w, k in product((1, 3, 12), (1, 2, 4), (False, True))]
-SOME_SHAPES = [Shape(partitions=1, workers=1, kills=False), Shape(partitions=3, workers=2, kills=True),
-               Shape(partitions=12, workers=4, kills=True)]
+ALL_SHAPES = [Shape(partitions=p, workers=w, kills=k) for p, w, k in product((1, 3, 12), (1, 2, 4), (0, 3))]
+SOME_SHAPES = [Shape(partitions=1, workers=1, kills=0), Shape(partitions=3, workers=2, kills=1),
+               Shape(partitions=12, workers=4, kills=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,8 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     expected: Outcome | None = None
     shapes, repeats = ALL_SHAPES if full else SOME_SHAPES, 0
     for shape in shapes:
-        found, again = play(Live(servers, directory, lambda name, shape=shape: defined(name, shape)), shape, events)
+        live = Live(servers, directory, lambda name, shape=shape: defined(name, shape))
+        found, again = play(live, shape, events)
         repeats += again
         expected = expected or found
         assert found.windows == expected.windows, f"other counts with {shape}"
@@ -97,8 +98,8 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     assert sum(rows for rows, _ in expected.windows.values()) == len(events)
     assert expected.alerts
     assert len(expected.reports) == len(expected.windows)
-    return Figures(rows=len(events), shapes=len(shapes), kills=sum(s.kills for s in shapes) * (2 * BLOCKS - 1),
-                   repeats=repeats, windows=len(expected.windows), reports=len(expected.reports),
+    return Figures(rows=len(events), shapes=len(shapes), kills=2 * sum(shape.kills for shape in shapes), repeats=repeats,
+                   windows=len(expected.windows), reports=len(expected.reports),
                    alerts=len(expected.alerts), identical=True)
 
 
@@ -110,34 +111,28 @@ def defined(name: str, shape: Shape) -> str:
 def play(live: Live, shape: Shape, events: list[Keyed]) -> tuple[Outcome, int]:
     """One shape's outcome, and how many predictions were made again."""
     chance = random.Random(SEED)
-    import time,sys
-    t0=time.monotonic()
-    def tick(w): print(f"{time.monotonic()-t0:.1f} {w} {shape}", file=sys.stderr)
     try:
         live.announce(1.0, -1)
         monitor = live.start("monitor")
         workers = [live.start("score", instance=str(k)) for k in range(shape.workers)]
-        live.until(lambda: len(assigned(live)) == shape.workers, "every worker to be in the group")
-        tick("assigned")
-        size = -(-len(events) // BLOCKS)
+        live.until(lambda: len(assigned(live)) == shape.workers, "every worker to be in the group", PATIENCE_SECONDS)
+        size = -(-len(events) // (shape.kills + 1))
         for start in range(0, len(events), size):
             before = live.count(PREDICTIONS)
             write(live, shape, events[start : start + size])
-            live.until(lambda before=before: live.count(PREDICTIONS) > before, "predictions of the block")
-            tick("block")
-            if shape.kills:
+            live.until(lambda before=before: live.count(PREDICTIONS) > before, "predictions of the block",
+                       PATIENCE_SECONDS)
+            if start + size < len(events):
                 victim = chance.randrange(shape.workers)
                 live.kill(workers[victim])
                 workers[victim] = live.start("score", instance=str(victim))
-                if start:
-                    live.kill(monitor)
-                    monitor = live.start("monitor")
+                live.kill(monitor)
+                monitor = live.start("monitor")
         live.end_replay(START + len(events) * SIZE // ROWS_A_WINDOW)
-        live.until(live.covered, "all events to be covered")
-        tick("covered")
+        live.until(live.covered, "all events to be covered", PATIENCE_SECONDS)
         windows = counted(live)
-        live.until(lambda: len({r.window_start for r in reports(live)}) == len(windows), "a report of each window")
-        tick("reports")
+        live.until(lambda: len({r.window_start for r in reports(live)}) == len(windows), "a report of each window",
+                   PATIENCE_SECONDS)
         reading = live.reading()
         assert differences(reading) == [], shape
         return outcome(live, windows), live.count(PREDICTIONS) - len(events)

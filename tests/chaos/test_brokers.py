@@ -13,7 +13,7 @@ from automl_stream.verify.sources import check_sources
 from schemas.topics import EVENTS, PREDICTIONS, topic_name
 from tests.chaos.brokers import Brokers
 from tests.chaos.impatient import DELIVERY_SECONDS
-from tests.chaos.run import Stage, stage
+from tests.chaos.stage import Stage, stage
 
 RATE = 1_000
 PATIENCE_SECONDS = 150.0

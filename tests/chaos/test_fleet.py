@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -41,7 +42,7 @@ class Place:
     def say(self, worker: str, *partitions: int, cut: bool = False) -> None:
         line = msgspec.json.encode({
             "event": "partitions assigned", "instance": worker, "covered": {str(p): 7 for p in partitions},
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))}) + b"\n"
+            "timestamp": datetime.now(UTC).isoformat()}) + b"\n"
         with self._log.open("ab") as log:
             log.write(line[:40] + b"\n" if cut else line)
 
@@ -106,7 +107,7 @@ def test_a_worker_works_once_it_has_said_so_since_its_start(fleet: Fleet, place:
     assert (fleet.working(0), fleet.working(1)) == (False, False)
     place.say("0", 2, 0)
     fleet.tick()
-    assert (fleet.working(0), fleet.working(1)) == (True, False)
+    assert (fleet.working(0), fleet.working(0, seconds=60), fleet.working(1)) == (True, False, False)
     assert [(word.worker, word.partitions) for word in fleet.assigned] == [("1", ()), ("0", (0, 2))]
     fleet.kill(0, away=0.0)
     fleet.tick()

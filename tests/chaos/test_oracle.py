@@ -8,8 +8,8 @@ import pytest
 from automl_stream.verify.reading import read
 from automl_stream.verify.recording import Log, Recording
 from schemas.codec import WATERMARK_HEADER, decode
-from schemas.messages import Prediction, WindowCounts
-from schemas.topics import EVENTS, PREDICTIONS, SCORE_STATE, WINDOW_COUNTS
+from schemas.messages import DeadLetter, Prediction, WindowCounts
+from schemas.topics import DEAD_LETTERS, EVENTS, PREDICTIONS, SCORE_STATE, WINDOW_COUNTS
 from tests.chaos.oracle import Verdict, judge, write_times
 from tests.verify.mutation import altered, dropped, repeated, with_records
 from tests.verify.run import small_run
@@ -114,6 +114,11 @@ def test_an_acknowledged_event_that_kafka_lost_or_changed_is_found(recording: Re
                                                         recording).first}
     doubled = with_records(recording, EVENTS, records[1:])
     assert "acknowledged" in {d.check for d in verdict(recording, doubled).first}
+
+
+def test_a_good_event_that_was_blamed_for_a_kill_is_found(recording: Recording) -> None:
+    found = verdict(altered(recording, DEAD_LETTERS, 0, DeadLetter, reason="poison"))
+    assert [difference.check for difference in found.first] == ["blamed"]
 
 
 def test_the_write_times_are_those_of_the_predictions(recording: Recording) -> None:

@@ -42,12 +42,12 @@ def test_partitions_are_raised_while_two_workers_score_and_windows_wait_for_the_
     live.announce(1.0, -1)
     leader = live.start("score", "0")
     monitor = live.start("monitor")
-    live.until(lambda: live.count(DRIFT_STATS) >= 1, "the first reports")
+    live.until(lambda: live.count(DRIFT_STATS) >= 1, "the first reports", 150)
+    live.start("score", "1")
+    live.until(lambda: partitions_of(live, "0") == partitions_of(live, "1") == 1, "both workers to have their share")
     # Restarted within its session, the leader of the group is not told that it is one: it must watch all the same.
     live.kill(leader)
     live.start("score", "0")
-    live.start("score", "1")
-    live.until(lambda: partitions_of(live, "0") == partitions_of(live, "1") == 1, "both workers to have their share")
     said: list[str] = []
     raise_partitions(live.pipeline, bootstrap_servers, 4, said.append)
     assert "4 partitions instead of 2" in said[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from automl_stream import partitions
 from automl_stream.partitions import PartitionsFailed, raise_partitions
@@ -65,7 +66,7 @@ def test_what_a_crash_left_half_done_is_finished_by_the_same_command(
         live: Live, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     grow = partitions._grow
 
-    def dies_at_events(admin: object, servers: str, topic: str, wanted: int) -> None:
+    def dies_at_events(admin: AdminClient, servers: str, topic: str, wanted: int) -> None:
         if topic.endswith("events"):
             raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
         grow(admin, servers, topic, wanted)

@@ -107,7 +107,8 @@ def test_a_worker_without_a_port_is_not_started_and_the_stack_goes_on(
     with socket.create_server((LOOPBACK, number)), pytest.raises(ServiceFailed, match="cannot run 2 score workers"):
         scale(tmp_path, "tiny", 2)
     assert owner.stderr is not None
-    assert f"stays at 1 score workers: Port {number} for the metrics of tiny-score-1 is taken" in owner.stderr.readline()
+    said = owner.stderr.readline()
+    assert f"stays at 1 score workers: Port {number} for the metrics of tiny-score-1 is taken" in said
     assert read_wanted(tmp_path) == {"tiny": 1}
     scale(tmp_path, "tiny", 2)
 

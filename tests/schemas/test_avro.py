@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -107,7 +108,8 @@ def test_a_time_is_the_same_in_the_units_of_its_writer(unit: str, written: int) 
     registry = Registered()
     schema = other_schema({"name": "amount", "type": "double"}, {"name": "land", "type": "string"},
                           {"name": "open", "type": "boolean"}, ts={"type": "long", "logicalType": unit})
-    data = registry.write(schema, {"event_id": "e", "ts": written, "features": {"amount": 1.0, "land": "", "open": True}})
+    features = {"amount": 1.0, "land": "", "open": True}
+    data = registry.write(schema, {"event_id": "e", "ts": written, "features": features})
     ts = AvroEventCodec(PIPELINE, registry).decode(data).ts
     assert ts == 1_500 if isinstance(ts, int) else ts.timestamp() == 1.5
 
@@ -127,8 +129,8 @@ def test_a_schema_that_does_not_fit_is_told_by_its_id(schema: Any) -> None:
 @pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_invalid(amount: float) -> None:
     registry = Registered()
-    data = registry.write(json.loads(event_schema(PIPELINE)), {
-        "event_id": "e", "ts": 5, "features": {"amount": amount, avro_name("per cent"): None, "land": "", "open": True}})
+    features = {"amount": amount, "land": "", "open": True}
+    data = registry.write(json.loads(event_schema(PIPELINE)), {"event_id": "e", "ts": 5, "features": features})
     with pytest.raises(msgspec.ValidationError, match=r"\$\.features\.amount"):
         AvroEventCodec(PIPELINE, registry).decode(data)
 
@@ -172,10 +174,8 @@ def test_broken_bytes_are_an_event_or_an_error_of_decoding(data: st.DataObject) 
     good = codec.encode("e", 5, "entity", ROW)
     at = data.draw(st.integers(5, len(good)))
     broken = good[:at] + data.draw(st.binary(max_size=12)) + good[at + data.draw(st.integers(0, 12)):]
-    try:
+    with suppress(msgspec.DecodeError):
         assert len(codec.values(codec.decode(broken).features)) == len(FEATURES)
-    except msgspec.DecodeError as error:
-        assert str(error)
 
 
 def test_bytes_behind_an_event_are_not_passed_over() -> None:

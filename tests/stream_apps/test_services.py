@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from confluent_kafka import Producer
 
 from drift.profile import ReferenceProfile
 from schemas.codec import decode
@@ -19,7 +20,7 @@ from schemas.messages import (
     ScoreState,
     WindowCounts,
 )
-from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS
+from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS, topic_name
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
 from stream_apps.drift_report import DriftJudge
@@ -175,6 +176,18 @@ def test_a_row_that_the_process_dies_of_is_a_dead_letter_after_three_deaths_and_
     assert {(x.message.reason, x.message.last_offset) for x in reading.dead_letters} == {("poison", 13), ("poison", 31)}
     assert len(reading.predictions) == 38
     assert differences(reading) == []
+
+
+def test_events_are_read_however_their_producer_compresses(live: Live, bootstrap_servers: str) -> None:
+    live.announce(1.0, -1)
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        producer = Producer({"bootstrap.servers": bootstrap_servers, "compression.type": codec, "linger.ms": 50})
+        for k in range(100):
+            producer.produce(topic_name(live.name, EVENTS), event_bytes(f"{codec}-{k}", START + k), partition=0)
+        assert producer.flush(30) == 0
+    live.start("score")
+    live.until(live.covered, "all events to be covered")
+    assert live.count(PREDICTIONS) == 500
 
 
 def epochs_of(live: Live) -> set[int]:

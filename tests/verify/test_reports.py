@@ -4,7 +4,7 @@ import msgspec
 
 from automl_stream.verify.difference import Seen
 from automl_stream.verify.reading import read
-from automl_stream.verify.recording import Recording
+from automl_stream.verify.recording import Log, Recording
 from automl_stream.verify.reports import Closed, Closing, check_reports, first_partitions
 from schemas.codec import encode
 from schemas.messages import OpenWindow, PartitionCount, PartitionWatermark, WindowCounts, WindowRecord
@@ -58,10 +58,11 @@ def with_more_partitions(recording: Recording) -> Recording:
     """Two empty partitions more, after all that was said."""
     events, windows = recording.log(EVENTS), recording.log(WINDOW_COUNTS)
     end = windows.bounds[0][1]
-    word = msgspec.structs.replace(windows.records[-1], offset=end, value=encode(PartitionCount(partitions=4, before=2)))
+    value = encode(PartitionCount(partitions=4, before=2))
+    word = msgspec.structs.replace(windows.records[-1], offset=end, value=value)
     return msgspec.structs.replace(recording, logs=recording.logs | {
-        EVENTS.name: msgspec.structs.replace(events, bounds=events.bounds | {2: (0, 0), 3: (0, 0)}),
-        WINDOW_COUNTS.name: msgspec.structs.replace(windows, records=[*windows.records, word], bounds={0: (0, end + 1)})})
+        EVENTS.name: Log(records=events.records, bounds=events.bounds | {2: (0, 0), 3: (0, 0)}),
+        WINDOW_COUNTS.name: Log(records=[*windows.records, word], bounds={0: (0, end + 1)})})
 
 
 def test_nothing_closes_while_all_are_idle() -> None:

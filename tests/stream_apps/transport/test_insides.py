@@ -7,7 +7,7 @@ import aiokafka
 import confluent_kafka
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import BaseCoordinator, GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from faust.app import App
 from faust.transport.consumer import Consumer as BaseConsumer
@@ -26,6 +26,7 @@ PARAMETERS = {
     App._crash: ["self", "reason"],
     AIOKafkaConsumerThread._create_worker_consumer: ["self", "transport"],
     AIOKafkaConsumerThread._fetch_records: ["self", "consumer", "active_partitions", "timeout", "max_records"],
+    AIOKafkaConsumerThread.on_partitions_assigned: ["self", "assigned", "generation_id"],
     BaseConsumer._commit_tps: ["self", "tps", "start_new_transaction"],
     BaseConsumer._drain_messages: ["self", "fetcher"],
     BaseConsumer._filter_tps_with_pending_acks: ["self", "topics"],
@@ -86,6 +87,10 @@ def test_the_attributes_that_are_set_or_read_exist() -> None:
         "suspend_flow",
     ):
         assert f"self.{name} = " in faust_consumer, name
+    coordinator = inspect.getsource(GroupCoordinator) + inspect.getsource(BaseCoordinator)
+    for name in ("_group_subscription", "_metadata_snapshot", "_group_instance_id"):
+        assert f"self.{name} = " in coordinator, name
+    assert "if self._metadata_snapshot != metadata_snapshot:" in coordinator
     assert "consumer._drain_messages(self)" in inspect.getsource(FaustFetcher)
     assert "tp_state.lso = lso" in inspect.getsource(Fetcher)
     assert isinstance(TopicPartitionState.has_valid_position, property)

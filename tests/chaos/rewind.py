@@ -1,0 +1,115 @@
+"""Every group but score's goes back to the beginning: nothing that was said or stored changes.
+
+Works on the home of a demo that has ended: its stack is started again, for as long as this lasts.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from automl_stream.local_stack.mlflow import store_uri
+from automl_stream.local_stack.ports import unused_ports
+from automl_stream.local_stack.stack import Addresses, start_infrastructure
+from automl_stream.local_stack.supervisor import Supervisor
+from automl_stream.services import PipelineServices
+from automl_stream.verify.loading import load
+from automl_stream.verify.recording import Recording
+from schemas.pipeline import Pipeline, load_pipeline
+from schemas.topics import EVENTS, LABELS, SCORE_STATE, TOPICS, TRAINER_STATE, WINDOW_COUNTS
+from tests.wait import wait_for
+
+GROUPS = {"monitor": (WINDOW_COUNTS,), "labels": (LABELS,), "record": tuple(t for t in TOPICS if "record" in t.consumers),
+          "trainer": tuple(t for t in TOPICS if "trainer" in t.consumers and t is not TRAINER_STATE)}
+PATIENCE_SECONDS = 240.0
+
+
+def rewound(home: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What topics, PostgreSQL and MLflow hold before and after every service but score has read all again."""
+    pipeline, ports = load_pipeline(file), unused_ports()
+    with Supervisor(home) as supervisor:
+        started = start_infrastructure(supervisor, ports, {**os.environ, "MLFLOW_TRACKING_URI": "sqlite://"})
+        addresses = Addresses(
+            kafka=started.kafka, database_url=started.database_url, mlflow_uri=store_uri(started.database_url),
+            artifact_root=str(home / "mlflow-artifacts"), mlflow_ui="")
+        before = contents(pipeline, addresses)
+        rewind(pipeline, addresses.kafka)
+        services = PipelineServices(file=file, pipeline=pipeline, addresses=addresses, ports=ports,
+                                    state=home / "state")
+        for service in services.single():
+            services.launch(supervisor, service)
+        wait_for(lambda: caught_up(pipeline, addresses.kafka) or None, PATIENCE_SECONDS)
+        wait_for(lambda: b'"resumed"' in (home / "logs" / f"{pipeline.name}-trainer.log").read_bytes() or None,
+                 PATIENCE_SECONDS)
+        assert not any(supervisor.restarts(service.name) for service in services.single())
+        return before, contents(pipeline, addresses)
+
+
+def rewind(pipeline: Pipeline, servers: str) -> None:
+    """Set the commits of each group to 0, as soon as the broker has forgotten the members that died with the demo."""
+    admin = AdminClient({"bootstrap.servers": servers})
+
+    def back(group: str) -> bool:
+        places = [TopicPartition(tp.topic, tp.partition, 0) for tp in committed(pipeline, admin, group)]
+        if any(tp.offset for tp in committed(pipeline, admin, group)):
+            request = ConsumerGroupTopicPartitions(f"{pipeline.name}.{group}", places)
+            for future in admin.alter_consumer_group_offsets([request]).values():
+                with suppress(KafkaException):  # the group still has members: ask again
+                    future.result(30)
+        return {tp.offset for tp in committed(pipeline, admin, group)} == {0}
+
+    for group in GROUPS:
+        wait_for(lambda group=group: back(group) or None, PATIENCE_SECONDS)
+
+
+def committed(pipeline: Pipeline, admin: AdminClient, group: str) -> list[TopicPartition]:
+    """What a group has committed."""
+    name = f"{pipeline.name}.{group}"
+    request = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
+    found: list[TopicPartition] = request[name].result(30).topic_partitions
+    return found
+
+
+def caught_up(pipeline: Pipeline, servers: str) -> bool:
+    """Whether each rewound group has again committed all there is. The trainer goes by its own state instead."""
+    admin, names = AdminClient({"bootstrap.servers": servers}), set(GROUPS) - {"trainer"}
+    return all(tp.offset >= end for group in names for tp, end in ends(pipeline, admin, group))
+
+
+def ends(pipeline: Pipeline, admin: AdminClient, group: str) -> Iterator[tuple[TopicPartition, int]]:
+    """Commits of a group with the ends of their partitions."""
+    for tp in committed(pipeline, admin, group):
+        place = TopicPartition(tp.topic, tp.partition)
+        yield tp, admin.list_offsets({place: OffsetSpec.latest()})[place].result(30).offset
+
+
+def contents(pipeline: Pipeline, addresses: Addresses) -> dict[str, Any]:
+    """Records of every topic that the services write, rows of PostgreSQL, versions of MLflow."""
+    recording, _ = load(pipeline, addresses.kafka, addresses.database_url, wait_seconds=0)
+    return topics(recording) | {
+        "predictions in PostgreSQL": sorted(map(repr, recording.rows.predictions)),
+        "messages in PostgreSQL": sorted(map(repr, recording.rows.messages)),
+        "refused in PostgreSQL": sorted(map(repr, recording.rows.refused)),
+        "labels in PostgreSQL": rows(addresses.database_url, f'select * from "{pipeline.name}".labels'),
+        "versions in MLflow": rows(store_uri(addresses.database_url).replace("+psycopg", ""),
+                                   "select name, version, run_id, current_stage from model_versions"),
+        "runs in MLflow": rows(store_uri(addresses.database_url).replace("+psycopg", ""),
+                               "select run_uuid, status, lifecycle_stage from runs"),
+    }
+
+
+def topics(recording: Recording) -> dict[str, Any]:
+    """Key and value of every record; offsets too, so that a second writing of the same would show."""
+    return {name: [(r.partition, r.offset, r.key, r.value) for r in log.records]
+            for name, log in recording.logs.items() if name not in (EVENTS.name, SCORE_STATE.name)}
+
+
+def rows(database_url: str, query: str) -> list[str]:
+    """Rows of a query, in an order of their own."""
+    with psycopg.connect(database_url) as connection:
+        return sorted(map(repr, connection.execute(query.encode()).fetchall()))

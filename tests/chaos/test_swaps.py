@@ -1,0 +1,14 @@
+"""A swap under load is exact, and what must not serve never does."""
+
+from pathlib import Path
+
+from tests.chaos.swaps import run
+
+
+def test_each_prediction_names_the_model_that_made_it_whatever_is_announced(
+        bootstrap_servers: str, tmp_path: Path) -> None:
+    figures = run(bootstrap_servers, tmp_path, full=False)
+    assert figures.swaps == figures.epochs_seen == 40
+    assert set(figures.bad) == {"duplicate", "stale", "second_best", "corrupt", "missing", "width", "not_onnx",
+                                "pickle"}
+    assert figures.rescored == figures.predictions

@@ -1,0 +1,18 @@
+"""Reading everything again changes nothing: rows, statistics, alerts, training log, versions, decisions."""
+
+from collections.abc import Callable
+
+from tests.chaos.rewind import rewound
+from tests.demo.conftest import Demo
+
+
+def test_services_that_read_everything_again_change_nothing(start_demo: Callable[..., Demo]) -> None:
+    demo = start_demo("rewound")
+    report = demo.report()
+    before, after = rewound(demo.home / "demo", demo.pipeline)
+    assert report["alerts"]
+    assert len(before["versions in MLflow"]) == len(report["versions"])
+    for name in ("labelled", "drift-stats", "drift-alerts", "training-decisions", "model-updates"):
+        assert before[name], name
+    for name, content in before.items():
+        assert after[name] == content, name
