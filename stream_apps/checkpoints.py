@@ -54,7 +54,7 @@ async def _last_values(consumer: AIOKafkaConsumer, topic: str, partitions: Colle
     first, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
     missing = {tp for tp in wanted if ends[tp] > first[tp]}
     if not missing:
-        return {}  # a consumer that is assigned nothing after something never stops
+        return {}  # aiokafka's fetcher may never stop when that follows an assignment at once
     consumer.assign(list(missing))
     for tp in missing:
         consumer.seek(tp, ends[tp] - 1)

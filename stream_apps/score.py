@@ -38,6 +38,7 @@ from telemetry.logs import configure_logs
 CHECKPOINT_SECONDS = 0.2
 TURN_SECONDS = 0.02
 PAUSE_FACTOR = 20
+STANDING_SECONDS = 60.0  # reading where each partition stands
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
 SMALL_CHUNK = 64  # rows that are scored before another thread would have begun
@@ -257,7 +258,12 @@ def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
     app.task(agent.checkpoints)
 
     async def on_assigned(*_: object, **__: object) -> None:
-        await agent.assigned()
+        try:
+            async with asyncio.timeout(STANDING_SECONDS):
+                await agent.assigned()
+        except Exception as error:  # Faust would wait for ever, and nobody would know
+            await die(app, error)
+            raise
 
     def on_revoked(*_: object, **__: object) -> None:
         agent.revoked()

@@ -44,15 +44,19 @@ def classify(value: bytes | None, marked: bool, record_ts: int, max_future: int)
     try:
         content = _parse(value)
         ts, ends = _watermark(content) if marked else (_event(content), False)
-        if not _FIRST <= ts <= _LAST or not _FIRST <= record_ts <= _LAST:
-            raise Misfit("no time")
-        if ts - record_ts > max_future:
-            raise Misfit("future")
+        _check_times(ts, record_ts, max_future)
     except Misfit as misfit:
         return Opinion(verdict="bad", why=str(misfit))
     if value and _LONE.search(value) and _SURROGATE.search(json.dumps(content, ensure_ascii=False, default=repr)):
         return Opinion(verdict="unsure", ts=ts, ends=ends)
     return Opinion(verdict="watermark" if marked else "event", ts=ts, ends=ends)
+
+
+def _check_times(ts: int, record_ts: int, max_future: int) -> None:
+    if not _FIRST <= ts <= _LAST or not _FIRST <= record_ts <= _LAST:
+        raise Misfit("no time")
+    if ts - record_ts > max_future:
+        raise Misfit("future")
 
 
 def _parse(value: bytes | None) -> Any:
@@ -61,7 +65,8 @@ def _parse(value: bytes | None) -> Any:
         raise Misfit("empty")
     text = value.decode("utf-8", "surrogateescape")
     try:
-        return json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse, object_pairs_hook=_Pairs)
+        return json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse,
+                          object_pairs_hook=_Pairs)
     except (json.JSONDecodeError, RecursionError) as error:
         raise Misfit(f"not JSON: {error}") from error
 

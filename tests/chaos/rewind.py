@@ -4,28 +4,27 @@ Works on the home of a demo that has ended: its stack is started again, for as l
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from automl_stream.local_stack.mlflow import store_uri
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.services import PipelineServices
+from automl_stream.verify.kafka_log import KafkaLog
 from automl_stream.verify.loading import load
 from automl_stream.verify.recording import Recording
 from schemas.pipeline import Pipeline, load_pipeline
-from schemas.topics import EVENTS, LABELS, SCORE_STATE, TOPICS, TRAINER_STATE, WINDOW_COUNTS
+from schemas.topics import EVENTS, SCORE_STATE
 from tests.wait import wait_for
 
-GROUPS = {"monitor": (WINDOW_COUNTS,), "labels": (LABELS,), "record": tuple(t for t in TOPICS if "record" in t.consumers),
-          "trainer": tuple(t for t in TOPICS if "trainer" in t.consumers and t is not TRAINER_STATE)}
+GROUPS = ("monitor", "labels", "record", "trainer")
 PATIENCE_SECONDS = 240.0
 
 
@@ -77,15 +76,12 @@ def committed(pipeline: Pipeline, admin: AdminClient, group: str) -> list[TopicP
 
 def caught_up(pipeline: Pipeline, servers: str) -> bool:
     """Whether each rewound group has again committed all there is. The trainer goes by its own state instead."""
-    admin, names = AdminClient({"bootstrap.servers": servers}), set(GROUPS) - {"trainer"}
-    return all(tp.offset >= end for group in names for tp, end in ends(pipeline, admin, group))
-
-
-def ends(pipeline: Pipeline, admin: AdminClient, group: str) -> Iterator[tuple[TopicPartition, int]]:
-    """Commits of a group with the ends of their partitions."""
-    for tp in committed(pipeline, admin, group):
-        place = TopicPartition(tp.topic, tp.partition)
-        yield tp, admin.list_offsets({place: OffsetSpec.latest()})[place].result(30).offset
+    admin, log = AdminClient({"bootstrap.servers": servers}), KafkaLog(servers)
+    try:
+        return all(tp.offset >= log.bounds(tp.topic)[tp.partition][1]
+                   for group in GROUPS if group != "trainer" for tp in committed(pipeline, admin, group))
+    finally:
+        log.close()
 
 
 def contents(pipeline: Pipeline, addresses: Addresses) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def play(live: Live, shape: Shape, events: list[Keyed]) -> tuple[Outcome, int]:
         live.announce(1.0, -1)
         monitor = live.start("monitor")
         workers = [live.start("score", instance=str(k)) for k in range(shape.workers)]
-        live.until(lambda: len(assigned(live)) == shape.workers, "every worker to be in the group", PATIENCE_SECONDS)
+        live.until(lambda: len(assigned(live)) == shape.workers, "every worker in the group", PATIENCE_SECONDS)
         size = -(-len(events) // (shape.kills + 1))
         for start in range(0, len(events), size):
             before = live.count(PREDICTIONS)

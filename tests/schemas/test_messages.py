@@ -80,7 +80,8 @@ EXAMPLES: list[Message] = [
                  incident=Incident(incident_id="i1", onset=200, opened=210, labels=40), last_incident=None,
                  last_alert="a1", refreshed_labels=200, refreshed_at=946_684_700_000),
     ModelAnnouncement(slot="canary", share=0.25, replaces=41, version="8",
-                      model=Artifact(digest="ab", size=10, offset=5), profile=Artifact(digest="cd", size=3, offset=6), reason="lower loss", decision_id="d1",
+                      model=Artifact(digest="ab", size=10, offset=5), profile=Artifact(digest="cd", size=3, offset=6),
+                      reason="lower loss", decision_id="d1",
                       issued_at=1_769_817_600_000),
 ]
 
