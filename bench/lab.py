@@ -12,6 +12,8 @@ there too. Results and their printing: bench/result.py.
 """
 
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -234,6 +236,7 @@ def open_lab(*, postgres: bool = False) -> Iterator[Lab]:
 
     `postgres` starts a PostgreSQL too (`lab.database_url`), unless DATABASE_URL names one.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a terminated bench ends its broker too
     with tempfile.TemporaryDirectory(prefix="automl-stream-bench-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         with Supervisor(home) as supervisor:

@@ -110,7 +110,8 @@ def _await_group(admin: AdminClient, pipeline: BenchPipeline, processes: Sequenc
         if any(process.poll() is not None for process in processes):
             raise Unsound(f"a process ended before it had partitions\n{pipeline.tails()}")
         try:
-            (found,) = (future.result() for future in admin.describe_consumer_groups([group]).values())
+            (asked,) = admin.describe_consumer_groups([group], request_timeout=10).values()
+            found = asked.result()
         except KafkaException:
             return False  # no coordinator yet
         owners = [member for member in found.members if member.assignment and member.assignment.topic_partitions]

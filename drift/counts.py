@@ -12,6 +12,8 @@ from drift.profile import ReferenceProfile
 
 _BLOCK = 32_768  # values compared at a time: what fits the processor's cache
 
+_FEW_ROWS = 32
+
 
 class CellCounter:
     """Finds the flat cell of every value of a chunk of rows, and counts them.
@@ -66,9 +68,12 @@ class CellCounter:
         return np.bincount(indices.ravel(), minlength=self.size)
 
     def _number_block(self, numbers: NDArray[np.float64]) -> NDArray[np.int32]:
-        above = np.zeros(numbers.shape, dtype=np.uint8)
-        for edge in self._edges:  # at most 21; comparing whole rows beats a binary search per feature
-            above += numbers > edge
+        if len(numbers) <= _FEW_ROWS:  # one comparison of everything costs less than a loop over the edges
+            above = (numbers > self._edges[:, np.newaxis]).sum(axis=0, dtype=np.uint8)
+        else:
+            above = np.zeros(numbers.shape, dtype=np.uint8)
+            for edge in self._edges:  # at most 21; comparing whole rows beats a binary search per feature
+                above += numbers > edge
         return np.where(np.isfinite(numbers), self._first + above, self._missing)
 
     def _check(self, numbers: NDArray[np.float64], categories: Sequence[CategoryColumn]) -> None:

@@ -1,14 +1,21 @@
 """Where a partition of `events` stands when it is assigned: its checkpoint, and how far predictions have gone."""
 
+import asyncio
+import time
 from collections.abc import Collection
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from msgspec import Struct
 
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
 from schemas.topics import EVENTS, PREDICTIONS, SCORE_STATE, topic_name
+
+ANSWER_SECONDS = 20.0
+
+
+class UnreadableStanding(Exception):
+    """Kafka does not say where a partition stands. The process ends and is started again."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -23,24 +30,23 @@ class Standing(Struct, frozen=True, kw_only=True):
     predicted: int
 
 
-async def read_standings(pipeline: str, partitions: Collection[int], bootstrap_servers: str,
-                         security: dict[str, Any] | None = None) -> dict[int, Standing]:
+async def read_standings(pipeline: str, partitions: Collection[int], bootstrap_servers: str) -> dict[int, Standing]:
     """Standing of each partition: the last record of a partition of `score-state` is its checkpoint."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False,
-                                fetch_max_wait_ms=100, **(security or {}))
-    await consumer.start()
+    return await asyncio.to_thread(_read_standings, pipeline, partitions, bootstrap_servers)
+
+
+def _read_standings(pipeline: str, partitions: Collection[int], bootstrap_servers: str) -> dict[int, Standing]:
+    # Not aiokafka's consumer: its stop() may wait for ever, or end as cancelled, when a fetch has just begun.
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": f"{pipeline}.standings",
+                         "enable.auto.commit": False, "fetch.wait.max.ms": 20, "log_level": 3})
     try:
-        events = [TopicPartition(topic_name(pipeline, EVENTS), p) for p in partitions]
-        first = await consumer.beginning_offsets(events)
-        states = await _last_values(consumer, topic_name(pipeline, SCORE_STATE), partitions)
-        predictions = await _last_values(consumer, topic_name(pipeline, PREDICTIONS), partitions)
-        return {tp.partition: Standing(
-            first=first[tp],
-            state=decode(states[tp.partition], ScoreState) if tp.partition in states else None,
-            predicted=_end(predictions.get(tp.partition)),
-        ) for tp in events}
+        first = {p: _bounds(consumer, topic_name(pipeline, EVENTS), p)[0] for p in partitions}
+        states = _last_values(consumer, topic_name(pipeline, SCORE_STATE), partitions)
+        predictions = _last_values(consumer, topic_name(pipeline, PREDICTIONS), partitions)
     finally:
-        await consumer.stop()
+        consumer.close()
+    return {p: Standing(first=first[p], state=decode(states[p], ScoreState) if p in states else None,
+                        predicted=_end(predictions.get(p))) for p in partitions}
 
 
 def _end(prediction: bytes | None) -> int:
@@ -48,20 +54,26 @@ def _end(prediction: bytes | None) -> int:
     return 0 if prediction is None else int(decode(prediction, Prediction).source.rpartition("-")[2]) + 1
 
 
-async def _last_values(consumer: AIOKafkaConsumer, topic: str, partitions: Collection[int]) -> dict[int, bytes]:
+def _last_values(consumer: Consumer, topic: str, partitions: Collection[int]) -> dict[int, bytes]:
     """Value of the last record of each partition that has one."""
-    wanted = [TopicPartition(topic, p) for p in partitions]
-    first, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
-    missing = {tp for tp in wanted if ends[tp] > first[tp]}
-    if not missing:
-        return {}  # aiokafka's fetcher may never stop when that follows an assignment at once
-    consumer.assign(list(missing))
-    for tp in missing:
-        consumer.seek(tp, ends[tp] - 1)
+    bounds = {p: _bounds(consumer, topic, p) for p in partitions}
+    missing = {p for p, (first, end) in bounds.items() if first < end}
+    consumer.assign([TopicPartition(topic, p, bounds[p][1] - 1) for p in missing])
     found: dict[int, bytes] = {}
+    deadline = time.monotonic() + ANSWER_SECONDS
     while missing:
-        for tp, records in (await consumer.getmany(timeout_ms=1_000)).items():
-            if records:
-                found[tp.partition] = records[-1].value or b""
-                missing.discard(tp)
+        message = consumer.poll(0.5)
+        if message is not None and message.error() is None:
+            found[message.partition() or 0] = message.value() or b""
+            missing.discard(message.partition() or 0)
+        elif time.monotonic() > deadline:
+            raise UnreadableStanding(f"{topic}: the last records of partitions {sorted(missing)} did not come within "
+                                     f"{ANSWER_SECONDS:.0f} s")
     return found
+
+
+def _bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    bounds = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+    if bounds is None:
+        raise UnreadableStanding(f"{topic}[{partition}]: Kafka did not say within {ANSWER_SECONDS:.0f} s where it ends")
+    return bounds

@@ -40,7 +40,7 @@ from stream_apps.drift_report import DriftJudge
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
 from stream_apps.transport import StreamApp
-from stream_apps.worker import WorkerSettings, make_app, run
+from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
@@ -187,10 +187,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     monitor = Monitor(pipeline, settings.bootstrap_servers, app, Delivery(settings.bootstrap_servers))
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
 
-    async def on_assigned(*_: object, **__: object) -> None:
-        await monitor.assigned()
-
-    app.on_rebalance_complete.connect(on_assigned, weak=False)
+    when_assigned(app, monitor.assigned)
     return app
 
 

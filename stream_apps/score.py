@@ -31,14 +31,13 @@ from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
 from stream_apps.windows import WindowSettings
-from stream_apps.worker import WorkerSettings, die, make_app, run
+from stream_apps.worker import WorkerSettings, die, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
 CHECKPOINT_SECONDS = 0.2
 TURN_SECONDS = 0.02
 PAUSE_FACTOR = 20
-STANDING_SECONDS = 60.0  # reading where each partition stands
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
 SMALL_CHUNK = 64  # rows that are scored before another thread would have begun
@@ -257,18 +256,10 @@ def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
 
     app.task(agent.checkpoints)
 
-    async def on_assigned(*_: object, **__: object) -> None:
-        try:
-            async with asyncio.timeout(STANDING_SECONDS):
-                await agent.assigned()
-        except Exception as error:  # Faust would wait for ever, and nobody would know
-            await die(app, error)
-            raise
-
     def on_revoked(*_: object, **__: object) -> None:
         agent.revoked()
 
-    app.on_rebalance_complete.connect(on_assigned, weak=False)
+    when_assigned(app, agent.assigned)
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     return app, agent
 

@@ -283,6 +283,6 @@ def _timestamps(records: Sequence[Record]) -> Ints:
 
 def _days(record_ts: Ints) -> Iterable[str]:
     """UTC day of each Kafka timestamp; neighbours mostly share it."""
-    days = record_ts // DAY_MS
-    names = {day: datetime.fromtimestamp(day * 86_400, UTC).date().isoformat() for day in np.unique(days).tolist()}
-    return [names[day] for day in days.tolist()]
+    days = (record_ts // DAY_MS).tolist()
+    names = {day: datetime.fromtimestamp(day * 86_400, UTC).date().isoformat() for day in set(days)}
+    return [names[day] for day in days]

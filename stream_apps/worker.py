@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import faust
@@ -21,6 +22,7 @@ from stream_apps.transport.driver import exit_hard_after
 from telemetry.logs import RepeatLimit
 
 METADATA_MS = 5_000  # how soon partitions that a topic was given are noticed
+LOAD_SECONDS = 120.0
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
 
 
@@ -139,6 +141,24 @@ def _ssl_context(security: dict[str, str]) -> ssl.SSLContext:
 async def die(app: StreamApp, exc: BaseException) -> None:
     """End the process because of `exc`: rows in flight are not committed and will be read again."""
     await app.crash(exc)
+
+
+def when_assigned(app: StreamApp, load: Callable[[], Awaitable[None]]) -> None:
+    """Load the application's state when partitions were assigned and before their rows flow.
+
+    Whatever goes wrong ends the process. Faust would go on without a word: a member of its group that never reads.
+    """
+
+    async def on_assigned(*_: object, **__: object) -> None:
+        try:
+            async with asyncio.timeout(LOAD_SECONDS):
+                await load()
+        except BaseException as error:
+            if not app.should_stop:
+                await die(app, error)
+            raise
+
+    app.on_rebalance_complete.connect(on_assigned, weak=False)
 
 
 class FastWorker(Worker):

@@ -6,6 +6,7 @@ it may be the machine's.
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ def main() -> int:
         sys.stdout.writelines(f"{fault.at:8.1f} s  {fault.kind:<6}  worker {fault.worker}  away {fault.away:.1f} s\n"
                               for fault in faults)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leave no worker and no broker behind
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     logging.getLogger(__name__).info("seed %s, %s", asked.seed, plan)
     with TemporaryDirectory(prefix="chaos-") as directory:

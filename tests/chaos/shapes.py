@@ -98,8 +98,8 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     assert sum(rows for rows, _ in expected.windows.values()) == len(events)
     assert expected.alerts
     assert len(expected.reports) == len(expected.windows)
-    return Figures(rows=len(events), shapes=len(shapes), kills=2 * sum(shape.kills for shape in shapes), repeats=repeats,
-                   windows=len(expected.windows), reports=len(expected.reports),
+    return Figures(rows=len(events), shapes=len(shapes), kills=2 * sum(shape.kills for shape in shapes),
+                   repeats=repeats, windows=len(expected.windows), reports=len(expected.reports),
                    alerts=len(expected.alerts), identical=True)
 
 
