@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.chaos.rewind import rewound
 from tests.demo.conftest import Demo
 
 
+@pytest.mark.timeout(600)  # a whole demo, and its services once more
 def test_services_that_read_everything_again_change_nothing(start_demo: Callable[..., Demo]) -> None:
     demo = start_demo("rewound")
     report = demo.report()
