@@ -59,7 +59,7 @@ def _require_possible(pipeline: Pipeline, found: dict[Topic, int], wanted: int) 
             raise WrongUse(f"topic {name} is not there; `automl-stream up` creates the topics of a pipeline")
         if partitions > wanted:
             raise WrongUse(f"topic {name} has {partitions} partitions and Kafka cannot take any away; "
-                           f"ask for more than {partitions}")
+                           f"ask for {partitions} at least")
 
 
 def _grow(admin: AdminClient, bootstrap_servers: str, topic: str, wanted: int) -> None:

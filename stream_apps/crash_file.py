@@ -8,11 +8,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+import structlog
 from msgspec import Struct
 
+NoteT = TypeVar("NoteT")
+log = structlog.get_logger()
+
 DEATHS = 3
+MAX_SUSPECTS = 64
 _NOTE_BYTES = 128
 
 
@@ -45,14 +51,13 @@ class CrashFile:
     """
 
     def __init__(self, directory: Path, worker: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._history = directory / f"{worker}.suspects"
-        self._suspects = self._read_history()
+        self._suspects = _read(self._history, list[Suspect]) or []
         path = directory / f"{worker}.scoring"
-        note = path.read_bytes().strip() if path.exists() else b""
-        if note:
-            self._blame(msgspec.json.decode(note, type=Range))
-        self._note = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if note := _read(path, Range):
+            self._blame(note)
+        self._note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         self._write(b"")
 
     def suspected(self, rows: Range) -> bool:
@@ -69,8 +74,13 @@ class CrashFile:
             self._write(b"")
             raise
         self._write(b"")
+
+    def acquit(self, rows: Range) -> None:
+        """These rows are scored, and so are those before them: only what follows is still suspected."""
         if any(s.rows.shared(rows) for s in self._suspects):
-            self._keep([s for s in self._suspects if not s.rows.shared(rows)])
+            later = [Suspect(Range(s.rows.topic_id, s.rows.partition, rows.end, s.rows.end), s.deaths)
+                     if s.rows.shared(rows) else s for s in self._suspects]
+            self._keep([s for s in later if s.rows.first < s.rows.end])
 
     def _blame(self, rows: Range) -> None:
         """One more death; what it does not share with an earlier one is no longer suspected."""
@@ -79,13 +89,20 @@ class CrashFile:
         self._keep([*apart, *(shared or [Suspect(rows, 1)])])
 
     def _keep(self, suspects: list[Suspect]) -> None:
-        self._suspects = suspects
+        self._suspects = suspects[-MAX_SUSPECTS:]
         fresh = self._history.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(suspects))
+        fresh.write_bytes(msgspec.json.encode(self._suspects))
         fresh.replace(self._history)
-
-    def _read_history(self) -> list[Suspect]:
-        return msgspec.json.decode(self._history.read_bytes(), type=list[Suspect]) if self._history.exists() else []
 
     def _write(self, note: bytes) -> None:
         os.pwrite(self._note, note.ljust(_NOTE_BYTES), 0)
+
+
+def _read(path: Path, kind: type[NoteT]) -> NoteT | None:
+    """What a file says; None where there is nothing, or what a dying machine left."""
+    note = path.read_bytes().strip() if path.exists() else b""
+    try:
+        return msgspec.json.decode(note, type=kind) if note else None
+    except msgspec.DecodeError as error:
+        log.warning("a note of an earlier life cannot be read and is forgotten", file=str(path), reason=str(error))
+        return None

@@ -13,6 +13,8 @@ from schemas.topics import MODEL_ARTIFACTS, MODEL_UPDATES, topic_name
 from stream_apps.artifacts import ArtifactReader, BadArtifact
 from stream_apps.model_slot import LoadedModel, Slots, UnusableModel, load_model
 
+EPOCH_SECONDS = 60.0  # how long the log may take to bring an announcement that a checkpoint names
+
 log = structlog.get_logger()
 
 
@@ -41,8 +43,11 @@ class ModelFollower:
         Where their bytes are gone, the newest take over.
         """
         newest = await self.serving()
-        async with self._news:
-            await self._news.wait_for(lambda: self._log.latest >= epoch)
+        try:
+            async with asyncio.timeout(EPOCH_SECONDS), self._news:
+                await self._news.wait_for(lambda: self._log.latest >= epoch)
+        except TimeoutError:
+            log.error("model-updates does not have the announcement of a checkpoint: was it recreated?", epoch=epoch)
         serving = self._log.serving(epoch)
         if newest.epoch == epoch or serving is None:
             return newest

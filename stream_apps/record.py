@@ -100,7 +100,7 @@ class Recorder:
         try:
             await self._store_rows([_row(record)])
         except (*REFUSED, ValueError) as error:
-            reason = str(error)
+            reason = (str(error) or type(error).__name__).splitlines()[0]  # PostgreSQL's other lines quote the row
             log.error("prediction refused", partition=message.partition, offset=record.offset, reason=reason)
             self.refused.inc()
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))

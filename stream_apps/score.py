@@ -92,7 +92,7 @@ class ScoreAgent:
                     await self._score_chunk(partition, message)
 
     async def _score_chunk(self, partition: ScoredPartition, message: Any) -> None:
-        slots = await (self.follower.at(partition.epoch) if partition.repeats else self.follower.serving())
+        slots = await self._slots(partition)
         if partition.epoch != slots.epoch:
             await self._swap(partition, slots)
         records = message.take()
@@ -102,6 +102,7 @@ class ScoreAgent:
             chunk = await self._patiently(message, lambda: self._scored(partition.partition, rows, slots, records))
         if chunk is None:
             return
+        self._crash_file.acquit(rows)
         self.metrics.seconds.observe(time.perf_counter() - started)
         await self._room.acquire()
         if not self._app.consumer.current(message):
@@ -113,6 +114,13 @@ class ScoreAgent:
         self._count(partition, chunk)
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
+
+    async def _slots(self, partition: ScoredPartition) -> Slots:
+        """The newest models; the checkpoint's for rows that they have scored before, or where they are newer still."""
+        slots = await self.follower.serving()
+        if partition.repeats or partition.epoch > slots.epoch:
+            return await self.follower.at(partition.epoch)
+        return slots
 
     async def _patiently(self, message: Any, score: Callable[[], Awaitable[ScoredChunk]]) -> ScoredChunk | None:
         """Rows whose schema cannot be had wait: the registry is at fault, not they. None when they were revoked."""
@@ -175,7 +183,7 @@ class ScoreAgent:
 
     async def _tend(self, partition: ScoredPartition, due: bool, now: float) -> None:
         slots = self.follower.current
-        outdated = slots is not None and partition.epoch != slots.epoch
+        outdated = slots is not None and partition.epoch < slots.epoch
         if slots is not None and outdated and not partition.repeats and not partition.scoring.locked():
             async with partition.scoring:
                 await self._swap(partition, slots)

@@ -181,12 +181,12 @@ class Scorer:
         if slots.canary is None or not records:
             return self._ask(slots.champion, numbers, discrete)
         chosen = slots.canary_rows([record.key for record in records])
-        parts = []
-        for model, mine in ((slots.champion, ~chosen), (slots.canary, chosen)):
-            columns = [tuple(compress(column, mine)) for column in discrete]
-            parts.append((np.flatnonzero(mine).tolist(), *self._ask(model, numbers[mine], columns)))
-        return _merged([(places, answers) for places, answers, _ in parts]), {
-            places[row]: reason for places, _, unanswered in parts for row, reason in unanswered.items()}
+        while (canary := self._ask(slots.canary, *_rows(numbers, discrete, chosen)))[1]:
+            chosen[np.flatnonzero(chosen)[list(canary[1])]] = False  # what a canary cannot answer is the champion's
+        champion, unanswered = self._ask(slots.champion, *_rows(numbers, discrete, ~chosen))
+        mine = np.flatnonzero(~chosen).tolist()
+        return _merged([(mine, champion), (np.flatnonzero(chosen).tolist(), canary[0])]), {
+            mine[row]: reason for row, reason in unanswered.items()}
 
     def _ask(self, model: LoadedModel, numbers: NDArray[np.float64],
              discrete: list[tuple[Any, ...]]) -> tuple[_Answers, dict[int, str]]:
@@ -207,7 +207,7 @@ class Scorer:
         for row, reason in unanswered.items():
             dead.bury(scored[row], "poison", reason)
         chunk = self.run([r for r in records if r.offset not in poison], dead.partition, slots, now)
-        return replace(chunk, dead_letters=dead.letters, reasons=dead.reasons)
+        return replace(chunk, dead_letters=dead.letters + chunk.dead_letters, reasons=dead.reasons + chunk.reasons)
 
     # What is said about it
 
@@ -257,6 +257,11 @@ def _answers(outputs: NDArray[np.float64], model: LoadedModel) -> _Answers:
     classes = model.metadata.classes
     return _Answers(models=repeat(model.model), labels=[classes[k] for k in winner.tolist()],
                     scores=positive.tolist(), probabilities=outputs.tolist())
+
+
+def _rows(numbers: NDArray[np.float64], discrete: list[tuple[Any, ...]],
+          wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], list[tuple[Any, ...]]]:
+    return numbers[wanted], [tuple(compress(column, wanted)) for column in discrete]
 
 
 def _merged(parts: list[tuple[list[int], _Answers]]) -> _Answers:

@@ -60,7 +60,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
         metrics_port=_port(environment.get("METRICS_PORT") or "0"),
-        state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / "automl-stream"),
+        state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / f"automl-stream-{os.getuid()}"),
         database_url=environment.get("DATABASE_URL"),
     )
 

@@ -22,7 +22,7 @@ from stream_apps.transport.driver import exit_hard_after
 from telemetry.logs import RepeatLimit
 
 METADATA_MS = 5_000  # how soon partitions that a topic was given are noticed
-LOAD_SECONDS = 120.0
+LOAD_SECONDS = 600.0  # a monitor reads all window counts
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
 
 

@@ -8,6 +8,8 @@ from faust.types import TP, ConsumerMessage
 
 from stream_apps.transport.prefix import Prefix, Slot
 
+GROWN_BYTES = 4 << 20  # of values: what a chunk that waits may grow to
+
 
 class Chunking(msgspec.Struct, frozen=True, kw_only=True):
     """How rows are fetched and let go.
@@ -41,6 +43,7 @@ class ChunkMessage(ConsumerMessage):
     prefix: Prefix
     slot: Slot
     rows: list[Row]
+    weight: int
     taken: bool
 
     @property
@@ -54,10 +57,12 @@ class ChunkMessage(ConsumerMessage):
         return self.rows
 
     def grow(self, rows: Sequence[Row], size: int) -> bool:
-        """Add the rows that follow, if nobody has taken the chunk and it then has `size` rows at most."""
-        if self.taken or len(self.rows) + len(rows) > size:
+        """Add the rows that follow, if nobody has taken the chunk and it stays within `size` rows and `GROWN_BYTES`."""
+        weight = _weight(rows)
+        if self.taken or len(self.rows) + len(rows) > size or self.weight + weight > GROWN_BYTES:
             return False
         self.rows += rows
+        self.weight += weight
         self.offset = rows[-1].offset
         self.slot.end = self.end
         return True
@@ -85,8 +90,13 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
     message.epoch = epoch
     message.prefix = prefix
     message.slot = prefix.read(last.offset + 1)
-    message.rows, message.taken = list(rows), False
+    message.rows, message.weight, message.taken = list(rows), _weight(rows), False
     return message
+
+
+def _weight(rows: Sequence[Row]) -> int:
+    """Bytes of the values."""
+    return sum(len(row.value or b"") for row in rows)
 
 
 def split(rows: Sequence[Row], floor: int | None, size: int) -> Iterator[Sequence[Row]]:

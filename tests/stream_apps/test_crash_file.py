@@ -50,9 +50,26 @@ def test_whatever_the_chunks_of_the_deaths_the_row_in_all_of_them_is_suspected(
 def test_rows_that_are_scored_at_last_are_no_suspects(tmp_path: Path) -> None:
     for _ in range(DEATHS):
         die(tmp_path, rows(10, 20))
-    with CrashFile(tmp_path, "w").scoring(rows(15, 40)):
+    with CrashFile(tmp_path, "w").scoring(rows(10, 40)):
         pass
+    CrashFile(tmp_path, "w").acquit(rows(10, 40))
     assert not CrashFile(tmp_path, "w").suspected(rows(10, 20))
+
+
+def test_rows_that_follow_those_that_were_scored_are_suspects_still(tmp_path: Path) -> None:
+    for _ in range(DEATHS):
+        die(tmp_path, rows(10, 20))
+    CrashFile(tmp_path, "w").acquit(rows(10, 14))
+    file = CrashFile(tmp_path, "w")
+    assert not file.suspected(rows(10, 14))
+    assert file.suspected(rows(14, 20))
+
+
+@pytest.mark.parametrize("damage", [bytes(128), b"{", b'[{"rows":1}]'])
+def test_a_note_that_a_dying_machine_left_is_forgotten(tmp_path: Path, damage: bytes) -> None:
+    for name in ("w.scoring", "w.suspects"):
+        (tmp_path / name).write_bytes(damage)
+    assert not CrashFile(tmp_path, "w").suspected(rows(0, 9))
 
 
 def test_a_worker_that_is_stopped_while_it_scores_has_not_died(tmp_path: Path) -> None:

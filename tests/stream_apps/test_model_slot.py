@@ -5,12 +5,16 @@ from contextlib import suppress
 
 import msgspec
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression, Ridge
 
-from schemas.pipeline import Feature
-from stream_apps.model_slot import UnusableModel, load_model, open_session
+from schemas.model_file import ModelMetadata
+from schemas.pipeline import Feature, Task
+from stream_apps.model_slot import UnusableModel, load_model, open_session, run_session
 from tests.tiny import accepted, metadata_of, onnx_bytes, profile_bytes, tiny_model, tiny_pipeline
 
 PIPELINE = tiny_pipeline()
@@ -49,6 +53,26 @@ HOSTILE = {
 def test_a_hostile_or_unfit_model_is_refused_with_its_misfit(data: bytes, misfit: str) -> None:
     with pytest.raises(UnusableModel, match=misfit):
         open_session(data, PIPELINE)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_row_gets_the_same_answer_whatever_rows_are_scored_with_it(task: Task) -> None:
+    """Linear models sum in another order when there is one row only."""
+    rng, width = np.random.default_rng(0), 24
+    rows = rng.normal(size=(600, width))
+    target = rows @ rng.normal(size=width) * 50 + rng.normal(size=600)
+    fitted = Ridge().fit(rows, target) if task == "regression" else LogisticRegression().fit(rows, target > 0)
+    options = None if task == "regression" else {id(fitted): {"zipmap": False}}
+    model = to_onnx(fitted, rows[:1].astype(np.float32), options=options)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    features = tuple(Feature(name=f"f{k}", type="number") for k in range(width))
+    metadata = ModelMetadata(task=task, features=features, categories={},
+                             classes=() if task == "regression" else ("no", "yes"))
+    matrix = rows.astype(np.float32)
+    together = run_session(session, metadata, matrix)
+    for size in (1, 2, 7):
+        apart = [run_session(session, metadata, matrix[k : k + size]) for k in range(0, 600, size)]
+        assert np.array_equal(np.concatenate(apart), together)
 
 
 def test_a_multiclass_model_with_more_classes_than_outputs_is_refused() -> None:

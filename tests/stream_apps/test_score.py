@@ -130,6 +130,28 @@ def test_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> Non
     play(scenario)
 
 
+def test_a_partition_never_goes_back_to_an_older_model(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        old, new = tiny_model(), tiny_model(weight=2.0, epoch=5)
+        agent.follower.current = serving(old)
+        state = ScoreState(partition=0, covered=3, epoch=5, watermark=None, windows=[], late_rows=0, paused=False)
+        agent._partitions[0] = partition = agent._restore(0, Standing(first=0, state=state, predicted=3))
+        await agent._tend(partition, due=False, now=0.0)
+        scoring = asyncio.ensure_future(agent._score_chunk(partition, chunk(3)))
+        await turns()
+        assert not scoring.done()
+        async with agent.follower._news:
+            agent.follower._log.accepted += [old.accepted, new.accepted]
+            agent.follower.current = serving(new)
+            agent.follower._loaded = {0: old, 5: new}
+            agent.follower._news.notify_all()
+        await scoring
+        await partition.checkpoint()
+        assert {s.epoch for s in states(agent)} == {5}
+
+    play(scenario)
+
+
 def test_rows_that_had_a_prediction_before_a_crash_get_it_again_and_only_then_the_new_model_serves(
         agent: ScoreAgent) -> None:
     async def scenario() -> None:

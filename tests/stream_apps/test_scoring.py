@@ -146,14 +146,13 @@ def test_the_rows_of_a_canary_are_counted_under_the_champions_profile() -> None:
     assert both.rows.cells.tolist() == one.rows.cells.tolist()
 
 
-def test_a_row_that_a_canary_cannot_answer_costs_only_itself() -> None:
+def test_a_row_that_a_canary_cannot_answer_is_the_champions() -> None:
     canary = tiny_model(epoch=7, fills=False)
-    values = [event_bytes(f"e{k}", WALL, b=None) for k in range(50)]
+    values = [event_bytes(f"e{k}", WALL, b=None if k % 2 else 1) for k in range(50)]
     records = [FakeRecord(offset=k, timestamp=WALL, value=v, key=b"%d" % k) for k, v in enumerate(values)]
-    chunk = SCORER.run(records, 0, serving(MODEL, canary, share=0.5), WALL)
-    assert {decode(value, Prediction).model.epoch for _, value in chunk.predictions} == {0}
-    assert len(chunk.predictions) + chunk.reasons["poison"] == 50
-    assert 10 < chunk.reasons["poison"] < 40
+    chunk = SCORER.run(records, 0, serving(MODEL, canary, share=1.0), WALL)
+    assert chunk.dead_letters == []
+    assert [decode(value, Prediction).model.epoch for _, value in chunk.predictions] == [7, 0] * 25
 
 
 def test_rows_known_to_be_deadly_are_dead_letters_unread() -> None:

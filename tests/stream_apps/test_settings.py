@@ -1,5 +1,6 @@
 """The environment is read once; what is missing or wrong ends the start with one sentence and exit code 2."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ def test_what_is_given_is_taken() -> None:
 
 def test_what_outlives_the_service_is_kept_where_it_is_told() -> None:
     assert read_settings(NEEDED | {"AUTOML_STREAM_STATE": "/var/lib/x"}).state == Path("/var/lib/x")
-    assert read_settings(NEEDED).state.name == "automl-stream"
+    assert read_settings(NEEDED).state.name == f"automl-stream-{os.getuid()}"
 
 
 @pytest.mark.parametrize("name", NEEDED)

@@ -7,7 +7,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
+from stream_apps.transport.chunk import GROWN_BYTES, ChunkMessage, Row, chunk_message, split
 from stream_apps.transport.prefix import Prefix
 
 offsets = st.lists(st.integers(0, 200), unique=True, max_size=60).map(sorted)
@@ -67,6 +67,8 @@ def test_a_chunk_grows_up_to_its_size_until_it_is_taken_and_never_loses_a_row(
     assert all(message.first == message.rows[0].offset and message.end == message.rows[-1].offset + 1
                and len(message.rows) <= size for message in messages)
     assert not messages[-1].grow(rows_at([read]), size)
+    heavy = SimpleRow(read, 0, 0, None, b"x" * (GROWN_BYTES + 1), ())
+    assert not chunk_message(TP("events", 1), rows_at([read - 1]), 4, 7, Prefix()).grow([heavy], size)
     for message in reversed(messages):
         assert prefix.end is None
         prefix.complete(message.slot)
