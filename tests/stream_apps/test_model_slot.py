@@ -2,6 +2,7 @@
 
 import pickle
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_row_gets_the_same_answer_whatever_rows_are_scored_with_it(task: Task)
     target = rows @ rng.normal(size=width) * 50 + rng.normal(size=600)
     fitted = Ridge().fit(rows, target) if task == "regression" else LogisticRegression().fit(rows, target > 0)
     options = None if task == "regression" else {id(fitted): {"zipmap": False}}
-    model = to_onnx(fitted, rows[:1].astype(np.float32), options=options)
+    model: Any = to_onnx(fitted, rows[:1].astype(np.float32), options=options)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     features = tuple(Feature(name=f"f{k}", type="number") for k in range(width))
     metadata = ModelMetadata(task=task, features=features, categories={},
