@@ -12,8 +12,8 @@ Bounds = dict[int, tuple[int, int]]
 
 _PATIENCE_SECONDS = 30.0
 _ASK_SECONDS = 0.1
-_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
-               KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._DESTROY_BROKER)  # noqa: SLF001 - librdkafka's own name
+_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
+               KafkaError._DESTROY_BROKER, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 - librdkafka's own names
 _BATCH = 10_000
 _NO_GROUP = "automl-stream-verify"  # librdkafka asks for a name; nothing is ever committed under it
 
