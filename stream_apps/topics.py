@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from stream_apps.settings import StartError
@@ -37,8 +37,10 @@ def _describe(topic: str, bootstrap_servers: str) -> Any:
     future = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic]
     try:
         return future.result()
-    except Exception as error:
-        raise MissingTopic(f"topic {topic} cannot be described ({error}); `automl-stream up` creates it") from error
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise  # a broker that is slow or away: the next start may find it
+        raise MissingTopic(f"topic {topic} is not there; `automl-stream up` creates it") from error
 
 
 async def log_bounds(topic: str, bootstrap_servers: str) -> tuple[int, int]:
