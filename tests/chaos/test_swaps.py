@@ -14,4 +14,4 @@ def test_each_prediction_names_the_model_that_made_it_whatever_is_announced(
     assert figures.swaps == figures.epochs_seen == 40
     assert set(figures.bad) == {"duplicate", "stale", "second_best", "corrupt", "missing", "width", "not_onnx",
                                 "pickle"}
-    assert figures.rescored == figures.predictions
+    assert figures.rescored >= figures.predictions  # a killed worker's repeats are rescored too
