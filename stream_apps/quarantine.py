@@ -61,7 +61,6 @@ class Trial(Struct, frozen=True, kw_only=True):
     champion: ModelFiles
     canary: ModelFiles | None
     share: float
-    now: int
     rows: list[Row]
 
 
@@ -76,7 +75,7 @@ async def deadly_rows(pipeline: Path, topic_id: str, partition: int, slots: Slot
     trial = Trial(
         pipeline=str(pipeline), topic_id=topic_id, partition=partition, epoch=slots.epoch,
         champion=ModelFiles.of(slots.champion), canary=ModelFiles.of(slots.canary) if slots.canary else None,
-        share=slots.share, now=0, rows=rows)
+        share=slots.share, rows=rows)
     deadly: set[int] = set()
     while rows:
         survivors = await _try(msgspec.structs.replace(trial, rows=rows))
@@ -125,7 +124,7 @@ def main() -> None:
     _say(READY)
     for position, row in enumerate(trial.rows):
         try:
-            scorer.run([row], trial.partition, slots, trial.now)
+            scorer.run([row], trial.partition, slots, now=0)  # what it says of the row is not kept
         except RegistryAway:  # nothing can be said of the rows; who scores them waits for the registry and tries again
             _say(SURVIVED * (len(trial.rows) - position))
             return

@@ -238,9 +238,8 @@ class ScoreAgent:
                 "covered": {str(p): s.covered for p, s in dict(self._partitions).items()}}
 
 
-def build(settings: ServiceSettings) -> tuple[StreamApp, ScoreAgent]:
+def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, ScoreAgent]:
     """Wire the service: the only place where Kafka meets the scoring step."""
-    pipeline = load_pipeline(settings.pipeline)
     codec = event_codec(pipeline, os.environ)
     expired: list[Callable[[TP, int, int], Any]] = []
 
@@ -278,7 +277,7 @@ def main() -> None:
     settings = read_settings()
     pipeline = load_pipeline(settings.pipeline)
     configure_logs(service="score", pipeline=pipeline.name, instance=settings.instance)
-    app, agent = build(settings)
+    app, agent = build(settings, pipeline)
     serve_metrics(settings.metrics_port, agent.health)
     run(app)
 
