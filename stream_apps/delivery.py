@@ -1,7 +1,7 @@
 """Output to Kafka with one promise: `send` returns when Kafka has confirmed every record of that call.
 
-A call has a producer to itself until its last record is confirmed, so a failure can only belong to that call. Two
-idempotent producers take turns: one batch is built while the other is on its way.
+A call has a producer to itself until its last record is confirmed, so a failure can only belong to that call. Several
+idempotent producers take turns: one batch is built while others are on their way.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.topics import MAX_RECORD_BYTES
 
-PRODUCERS = 2
+PRODUCERS = 4
 BATCH_BYTES = 4_000_000  # under MAX_RECORD_BYTES, the largest batch that our topics take
 FLUSH_SECONDS = 0.002  # librdkafka's flush wakes up for reports only, and what succeeds is not reported: look often
 PURGE_SECONDS = 0.5

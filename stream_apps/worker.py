@@ -19,10 +19,12 @@ from yarl import URL
 
 from stream_apps.transport import Chunking, ExpiredHook, StreamApp
 from stream_apps.transport.driver import exit_hard_after
+from stream_apps.transport.fetch import RowReader
 from telemetry.logs import RepeatLimit
 
 METADATA_MS = 5_000  # how soon partitions that a topic was given are noticed
 LOAD_SECONDS = 600.0  # a monitor reads all window counts
+YOUNG_OBJECTS = 50_000  # made since the last look for cycles, before the next
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
 
 
@@ -41,7 +43,6 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     instance_id: str | None = None  # unique and stable: a restart within the session keeps its partitions
     chunk_rows: int = 4000
-    fetch_wait_ms: int = 50
     fetch_bytes: int = 1 << 20
     commit_interval: float = 0.5
     session_timeout: float = 10.0
@@ -65,7 +66,7 @@ class QuietMonitor(Monitor):
     on_stream_event_out = Sensor.on_stream_event_out
 
     def track_tp_end_offset(self, tp: TP, offset: int) -> None:
-        """Leave it to the transport's `high_water`."""
+        """Nothing: this transport asks for no end offsets."""
 
 
 def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None = None) -> StreamApp:
@@ -77,13 +78,14 @@ def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None
     return StreamApp(
         settings.group,
         chunking=Chunking(
-            rows=settings.chunk_rows, fetch_wait_ms=settings.fetch_wait_ms, drain_seconds=settings.drain_seconds
+            rows=settings.chunk_rows, drain_seconds=settings.drain_seconds
         ),
+        reader=RowReader(settings.bootstrap_servers, settings.security, group=settings.group,
+                         fetch_bytes=settings.fetch_bytes),
         on_expired=on_expired,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")),
         broker_client_id=name,
         broker_credentials=kafka_credentials(settings.security),
-        broker_check_crcs=False,
         broker_commit_interval=settings.commit_interval,
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.heartbeat_interval,
@@ -92,8 +94,7 @@ def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None
         consumer_group_instance_id=settings.instance_id,
         canonical_url=str(URL("http://worker") / settings.instance_id) if settings.instance_id else None,
         consumer_metadata_max_age_ms=METADATA_MS,
-        consumer_max_fetch_size=settings.fetch_bytes,
-        stream_buffer_maxsize=16,
+        stream_buffer_maxsize=4,
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
@@ -187,6 +188,7 @@ def run(app: StreamApp) -> NoReturn:
     uvloop.install()
     gc.collect()
     gc.freeze()  # what is loaded by now lives as long as the process: keep the collector off it
+    gc.set_threshold(YOUNG_OBJECTS)  # a chunk makes thousands of objects, and no cycles
     configured = bool(logging.getLogger().handlers)
     worker = FastWorker(app, loglevel="WARN", quiet=True, override_logging=not configured)
     worker.spinner = None  # it writes terminal codes into logs

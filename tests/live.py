@@ -13,12 +13,12 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
+from automl_stream.topic_log import Bounds, Record, TopicLog
 from automl_stream.topics import create_topics
 from automl_stream.verify.counts import check_checkpoints, check_counts
 from automl_stream.verify.difference import Difference, Seen
-from automl_stream.verify.kafka_log import Bounds, KafkaLog
 from automl_stream.verify.reading import Reading, check_readable, read
-from automl_stream.verify.recording import Record, Recording, Rows
+from automl_stream.verify.recording import Recording, Rows
 from automl_stream.verify.scores import check_scores
 from automl_stream.verify.sources import check_sources
 from schema_registry.events import event_codec
@@ -48,7 +48,7 @@ class Live:
         create_topics(self.pipeline, bootstrap_servers)
         self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5,
                                    "log_level": 2})
-        self._reader = KafkaLog(bootstrap_servers)
+        self._reader = TopicLog(bootstrap_servers)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     # Into Kafka

@@ -5,7 +5,7 @@ replayed, 2 wrong use. What they run is loaded when they run: the command line s
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,7 +147,7 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
     from rich.progress import Progress
 
     from automl_stream.dead_letters.letter_box import LetterBox
-    from automl_stream.dead_letters.topic_log import TopicLog
+    from automl_stream.topic_log import TopicLog
     from schemas.pipeline import load_pipeline
 
     name = load_pipeline(pipeline).name
@@ -162,7 +162,7 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
                 tasks[what] = bars.add_task(what)
             bars.update(tasks[what], completed=done, total=total)
 
-        box = LetterBox(name, servers, stack.enter_context(TopicLog(servers)), progress)
+        box = LetterBox(name, servers, stack.enter_context(closing(TopicLog(servers))), progress)
         yield box, servers
         for problem in box.unreadable:
             typer.echo(f"This record of dead-letters is none and is left out: {problem}", err=True)

@@ -2,8 +2,6 @@
 
 DeadLettersError
 ├── UnknownSource      no dead letter has this source; not retriable
-├── MissingTopic       the pipeline's topics do not exist; not retriable: create them first
-├── KafkaUnavailable   Kafka does not answer; retriable
 └── NotConfirmed       Kafka did not confirm a replayed event; retriable: what was confirmed is not sent again
 """
 
@@ -14,14 +12,6 @@ class DeadLettersError(Exception):
 
 class UnknownSource(DeadLettersError):
     """No dead letter has this source."""
-
-
-class MissingTopic(DeadLettersError):
-    """A topic of the pipeline does not exist."""
-
-
-class KafkaUnavailable(DeadLettersError):
-    """Kafka did not answer in time; retriable."""
 
 
 class NotConfirmed(DeadLettersError):

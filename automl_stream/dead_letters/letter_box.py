@@ -3,12 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from confluent_kafka import Message
-
-from automl_stream.dead_letters.errors import MissingTopic
 from automl_stream.dead_letters.letter import Letter, LetterRecord, Source, distinct_letters
 from automl_stream.dead_letters.originals import EventRecord, Originals, look_up
-from automl_stream.dead_letters.topic_log import TopicLog
+from automl_stream.topic_log import Bounds, MissingTopic, Record, TopicLog
 from schemas.topics import DEAD_LETTERS, EVENTS, topic_name
 from stream_apps.topics import MissingTopic as NoSuchTopic
 from stream_apps.topics import topic_id
@@ -53,9 +50,9 @@ class LetterBox:
         if since is not None:
             later = self._log.bounds(self.dead_letters, since)
             bounds = {p: (min(later.get(p, (end,))[0], end), end) for p, (_, end) in bounds.items()}
-        messages = self._watched("reading dead letters", self.dead_letters, bounds)
-        records = (LetterRecord(m.offset() or 0, m.timestamp()[1], m.value()) for m in messages)
-        yield from distinct_letters(records, self.unreadable.append)
+        records = self._watched("reading dead letters", self.dead_letters, bounds)
+        yield from distinct_letters((LetterRecord(r.offset, r.timestamp, r.value) for r in records),
+                                    self.unreadable.append)
 
     def originals(self, traces: Iterable[Trace]) -> Originals:
         """What `events` tells about these letters now."""
@@ -63,19 +60,13 @@ class LetterBox:
         if not wanted:
             return Originals(topic_id=self.topic_id)
         bounds = self._log.bounds(self.events, min(wanted.values()))
-        messages = self._watched("looking through events", self.events, bounds)
-        records = (EventRecord(m.partition() or 0, m.offset() or 0, _headers(m)) for m in messages)
-        return look_up(records, self.topic_id, wanted)
+        records = self._watched("looking through events", self.events, bounds)
+        return look_up((EventRecord(r.partition, r.offset, r.headers) for r in records), self.topic_id, wanted)
 
-    def _watched(self, what: str, topic: str, bounds: dict[int, tuple[int, int]]) -> Iterator[Message]:
+    def _watched(self, what: str, topic: str, bounds: Bounds) -> Iterator[Record]:
         total = sum(end - first for first, end in bounds.values())
-        for done, message in enumerate(self._log.read(topic, bounds), 1):
-            yield message
+        for done, record in enumerate(self._log.stream(topic, bounds), 1):
+            yield record
             if done % _STEP == 0:
                 self.progress(what, done, total)
         self.progress(what, total, total)
-
-
-def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
-    """A header may have no value at all: to a reader it is empty."""
-    return tuple((name, value or b"") for name, value in message.headers() or ())  # type: ignore[misc]

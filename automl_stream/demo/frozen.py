@@ -6,9 +6,8 @@ from typing import Any, Self
 import numpy as np
 
 from automl_stream.demo.quality import Answers
+from automl_stream.topic_log import Log, TopicLog
 from automl_stream.verify.artifacts import Shelf
-from automl_stream.verify.kafka_log import KafkaLog
-from automl_stream.verify.recording import Log
 from schemas.codec import FeatureMatrix, decode
 from schemas.messages import Artifact, ModelAnnouncement, Prediction
 from schemas.model_file import ModelMetadata
@@ -46,7 +45,7 @@ class FrozenModel:
 def read_first_model(pipeline: Pipeline, bootstrap_servers: str) -> FrozenModel:
     """The model of the first announcement."""
     updates, artifacts = (topic_name(pipeline.name, topic) for topic in (MODEL_UPDATES, MODEL_ARTIFACTS))
-    kafka = KafkaLog(bootstrap_servers)
+    kafka = TopicLog(bootstrap_servers)
     try:
         logs = kafka.read({name: kafka.bounds(name) for name in (updates, artifacts)})
     finally:

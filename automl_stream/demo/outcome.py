@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from automl_stream.demo.frozen import FrozenModel
 from automl_stream.demo.quality import Quality, judge, live_answers
-from automl_stream.verify.kafka_log import KafkaLog
-from automl_stream.verify.recording import Log, Record
+from automl_stream.topic_log import Log, Record, TopicLog
 from schemas.codec import WATERMARK_HEADER, decode
 from schemas.messages import DeadLetter, DriftAlert, LabelValue, Prediction, TrainingDecision, derived_id
 from schemas.model_log import Accepted, ModelLog
@@ -77,7 +76,7 @@ def read_outcome(pipeline: Pipeline, bootstrap_servers: str, truth: Mapping[str,
 def _read(pipeline: Pipeline, bootstrap_servers: str) -> _Log:
     wanted = (EVENTS, PREDICTIONS, DEAD_LETTERS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES, MODEL_ARTIFACTS)
     names = {topic.name: topic_name(pipeline.name, topic) for topic in wanted}
-    kafka = KafkaLog(bootstrap_servers)
+    kafka = TopicLog(bootstrap_servers)
     try:
         logs = kafka.read({name: kafka.bounds(name) for name in names.values()})
     finally:

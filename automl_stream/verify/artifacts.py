@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from automl_stream.verify.recording import Log, Record
+from automl_stream.topic_log import Log, Record
 from schemas.messages import Artifact
 
 

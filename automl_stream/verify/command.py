@@ -37,6 +37,7 @@ def verify(
     import msgspec  # noqa: PLC0415  (keeps --help fast)
     from rich.console import Console  # noqa: PLC0415
 
+    from automl_stream.topic_log import TopicLogError  # noqa: PLC0415
     from automl_stream.verify.errors import VerifyError  # noqa: PLC0415
     from automl_stream.verify.loading import load  # noqa: PLC0415
     from automl_stream.verify.table import show  # noqa: PLC0415
@@ -50,7 +51,7 @@ def verify(
         with reachable(place, os.environ) as addresses:
             recording, lagging = load(definition, *addresses, wait)
         verdict = judge(recording, sample)
-    except (VerifyError, PipelineError, RegistryAway) as error:
+    except (TopicLogError, VerifyError, PipelineError, RegistryAway) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(WRONG_USE) from error
     document = msgspec.json.format(msgspec.json.encode(verdict), indent=2)

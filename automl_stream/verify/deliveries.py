@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from automl_stream.verify.recording import Record
+from automl_stream.topic_log import Record
 from schemas.codec import WATERMARK_HEADER, EventCodec, EventFormat, decode, epoch_ms
 from schemas.messages import FeatureValue, Watermark
 from schemas.pipeline import Pipeline

@@ -2,8 +2,6 @@
 
 VerifyError
 ├── NoAddress             neither the environment nor a running stack names a server; not retriable
-├── MissingTopic          the pipeline's topics do not exist; not retriable: create them first
-├── KafkaUnavailable      Kafka does not answer; retriable
 └── DatabaseUnavailable   PostgreSQL does not answer; retriable
 """
 
@@ -14,14 +12,6 @@ class VerifyError(Exception):
 
 class NoAddress(VerifyError):
     """Where to look is not known."""
-
-
-class MissingTopic(VerifyError):
-    """A topic of the pipeline does not exist."""
-
-
-class KafkaUnavailable(VerifyError):
-    """Kafka did not answer in time; retriable."""
 
 
 class DatabaseUnavailable(VerifyError):

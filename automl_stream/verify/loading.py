@@ -5,15 +5,15 @@ import time
 
 from confluent_kafka.admin import AdminClient
 
+from automl_stream.topic_log import Log, MissingTopic, TopicLog
 from automl_stream.verify.database import Database
-from automl_stream.verify.errors import MissingTopic as MissingTopicError
-from automl_stream.verify.kafka_log import KafkaLog
-from automl_stream.verify.recording import Log, Recording
+from automl_stream.verify.recording import Recording
 from automl_stream.verify.settling import Settling
 from schema_registry.events import event_codec
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, LABELS, TOPICS, topic_name
-from stream_apps.topics import MissingTopic, topic_id
+from stream_apps.topics import MissingTopic as NoSuchTopic
+from stream_apps.topics import topic_id
 
 
 def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
@@ -21,9 +21,10 @@ def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
     """The recording of what `events` and `labels` hold now and all that followed, and which groups still lag.
 
     Raises:
-        VerifyError: when Kafka or PostgreSQL does not answer, or a topic is missing.
+        TopicLogError: when Kafka does not answer, or a topic is missing.
+        VerifyError: when PostgreSQL does not answer.
     """
-    log, database = KafkaLog(bootstrap_servers), Database(database_url, pipeline.name)
+    log, database = TopicLog(bootstrap_servers), Database(database_url, pipeline.name)
     names = {topic.name: topic_name(pipeline.name, topic) for topic in TOPICS}
     try:
         sources = {names[topic.name]: log.bounds(names[topic.name]) for topic in (EVENTS, LABELS)}
@@ -39,8 +40,8 @@ def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
             pipeline=pipeline, topic_id=topic_id(names[EVENTS.name], bootstrap_servers),
             logs={short: logs[name] for short, name in names.items()}, rows=database.rows(),
             codec=event_codec(pipeline, os.environ))
-    except MissingTopic as error:
-        raise MissingTopicError(str(error)) from error
+    except NoSuchTopic as error:
+        raise MissingTopic(str(error)) from error
     finally:
         log.close()
     return recording, lagging

@@ -6,9 +6,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from automl_stream.topic_log import Record
 from automl_stream.verify.deliveries import Delivery, read_deliveries
 from automl_stream.verify.difference import Difference, Seen
-from automl_stream.verify.recording import Record, Recording
+from automl_stream.verify.recording import Recording
 from schemas.messages import (
     DeadLetter,
     DriftAlert,

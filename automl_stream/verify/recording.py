@@ -2,34 +2,11 @@
 
 from msgspec import Struct
 
+from automl_stream.topic_log import Log
 from schemas.codec import EventFormat
 from schemas.messages import FeatureValue
 from schemas.pipeline import Pipeline
 from schemas.topics import Topic
-
-
-class Record(Struct, frozen=True, kw_only=True):
-    """One Kafka record; `timestamp` in epoch milliseconds."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-class Log(Struct, frozen=True, kw_only=True):
-    """A topic's committed records by partition and offset. `bounds`: first offset and end (exclusive) of what is
-    judged."""
-
-    records: list[Record]
-    bounds: dict[int, tuple[int, int]]
-
-    def judges(self, partition: int, offset: int) -> bool:
-        """Whether an offset lies within the bounds; retention removed what is before them."""
-        first, end = self.bounds.get(partition, (0, 0))
-        return first <= offset < end
 
 
 class PredictionRow(Struct, frozen=True, kw_only=True):

@@ -8,9 +8,8 @@ from functools import partial
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from automl_stream.topic_log import Bounds, KafkaUnavailable, TopicLog
 from automl_stream.verify.database import Database
-from automl_stream.verify.errors import KafkaUnavailable
-from automl_stream.verify.kafka_log import Bounds, KafkaLog
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, EVENTS, LABELLED, LABELS, TOPICS, WINDOW_COUNTS, Topic, topic_name
 
@@ -29,7 +28,7 @@ class Settling:
 
     pipeline: Pipeline
     admin: AdminClient
-    log: KafkaLog
+    log: TopicLog
     database: Database
     deadline: float
 

@@ -1,7 +1,8 @@
 """Micro-batch transport: an agent gets one Faust event per fetched chunk of one partition.
 
-Read in the order of the flow: `fetch` (aiokafka's thread), `start` (where a partition resumes), `chunk` (rows to
-messages), `prefix` and `commits` (what may be committed), `consumer` (what is handed out), `driver` (the application).
+Read in the order of the flow: `group` (aiokafka's membership), `start` (where a partition resumes), `fetch` (librdkafka
+reads), `chunk` (rows to messages), `prefix` and `commits` (what may be committed), `consumer` (what is handed out),
+`driver` (the application).
 
     @app.agent(app.chunks("events"))
     async def score(stream):

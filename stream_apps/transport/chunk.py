@@ -1,35 +1,33 @@
 """From fetched rows to Faust messages."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import msgspec
 from faust.types import TP, ConsumerMessage
 
 from stream_apps.transport.prefix import Prefix, Slot
 
+CREATE_TIME = 0  # Kafka's number for a timestamp by the producer; nobody asks
 GROWN_BYTES = 4 << 20  # of values: what a chunk that waits may grow to
 
 
 class Chunking(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows are fetched and let go.
+    """How rows are handed out and let go.
 
-    Rows a chunk at most; how long a broker may hold an empty fetch (ms); longest drain, and longest commit after it, on
-    revoke and stop (s); how long any commit may take before the process ends (s).
+    Rows a chunk at most; longest drain, and longest commit after it, on revoke and stop (s); how long any commit may
+    take before the process ends (s).
     """
 
     rows: int = 4000
-    fetch_wait_ms: int = 50
     drain_seconds: float = 3.0
     commit_seconds: float = 60.0
 
 
-class Row(Protocol):
-    """One Kafka record as aiokafka's parser yields it. `timestamp` is in milliseconds."""
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One Kafka record; `timestamp` in epoch milliseconds."""
 
     offset: int
     timestamp: int
-    timestamp_type: int
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
@@ -76,7 +74,7 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
         tp.partition,
         last.offset,
         last.timestamp / 1000.0,
-        last.timestamp_type,
+        CREATE_TIME,
         None,
         None,
         None,

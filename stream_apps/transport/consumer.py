@@ -9,17 +9,17 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
-from faust.transport.consumer import ensure_TP
 from faust.types import TP
 
 from stream_apps.transport.chunk import ChunkMessage, Row, chunk_message, split
 from stream_apps.transport.commits import PrefixConsumer, wait_for_event
-from stream_apps.transport.fetch import FetchThread, Reached
+from stream_apps.transport.fetch import RowReader
+from stream_apps.transport.group import GroupThread
 from stream_apps.transport.prefix import Prefix
 from stream_apps.transport.start import ExpiredHook, LostPositionError, start_offset
 
-FETCH_TIMEOUT = 1.0  # seconds a turn waits for rows; stop and the log's end are looked at as often
+WAIT_SECONDS = 1.0  # a turn that has nothing to do looks around as often
+CHECK_SECONDS = 1.0  # how often the membership is looked at
 
 
 class Consumer(PrefixConsumer):
@@ -30,31 +30,25 @@ class Consumer(PrefixConsumer):
         self._on_expired: ExpiredHook | None = transport.on_expired
         self.resume_at: dict[TP, int] = {}
         """Offsets from checkpoints: they win over the group's commit. Fill it in `app.on_rebalance_complete`."""
-        self._reached: Mapping[TP, Reached] = {}
+        self._ended: set[TP] = set()  # read up to their ends, as of the last read
         self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
         self._positioned = False  # ... and they are set: rows may flow
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
         self._newest: dict[TP, ChunkMessage] = {}  # the last chunk handed out: it grows until an agent takes it
-        self._room = asyncio.Event()
+        self._reader: RowReader = transport.reader
+        self._checked = 0.0
         super().__init__(transport, *args, **options)
 
-    def _new_consumer_thread(self) -> FetchThread:
-        self._fetching = FetchThread(self, loop=self.loop, beacon=self.beacon)
-        self._fetching.fetch_wait_ms = self._chunking.fetch_wait_ms
-        return self._fetching
+    def _new_consumer_thread(self) -> GroupThread:
+        self._group = GroupThread(self, loop=self.loop, beacon=self.beacon)
+        return self._group
 
     # What the owner may know
 
-    def high_water(self, tp: TP) -> int | None:
-        """Offset after the partition's last committed row, at most about a second old; None before the first fetch."""
-        reached = self._reached.get(tp)
-        return None if reached is None else reached.end
-
     def caught_up(self, tp: TP) -> bool:
-        """Whether every row below the high water mark is complete (transaction markers at the end do not count)."""
-        reached = self._reached.get(tp)
+        """Whether every row up to the partition's end is complete (transaction markers at the end do not count)."""
         prefix = self._prefixes.get(tp)
-        return reached is not None and reached.position >= reached.end and (prefix is None or not prefix.pending)
+        return tp in self._ended and (prefix is None or not prefix.pending)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: stock warns of 'slow' partitions by acks and sensors that this transport does not feed."""
@@ -66,13 +60,19 @@ class Consumer(PrefixConsumer):
         self._assigned.clear()
         await super().on_partitions_revoked(revoked)
         self._let_go()
+        await self._reader.assign({})
         self.resume_at.clear()
 
     def _let_go(self) -> None:
         super()._let_go()
         self._positioned = False
-        self._reached = {}
+        self._ended.clear()
         self._newest.clear()
+
+    async def on_stop(self) -> None:
+        """Drain and commit, then disconnect."""
+        await super().on_stop()
+        await self._reader.close()
 
     async def perform_seek(self) -> None:
         """Set positions; Faust asks for it when an assignment is complete and the application has loaded its state."""
@@ -87,12 +87,12 @@ class Consumer(PrefixConsumer):
         starts = await self._starts({tp: self.resume_at.get(tp) for tp in self.assignment()})
         if epoch == self._epoch and starts:
             self._read_offset.update(starts)
-            await self._fetching.seek_all(starts)
+            await self._reader.assign(starts)
         self._positioned = epoch == self._epoch and not self._dropped
 
     async def _starts(self, wanted: Mapping[TP, int | None]) -> dict[TP, int]:
         starts, epoch = {}, self._epoch
-        bounds = await self._fetching.bounds(wanted) if wanted else {}
+        bounds = await self._group.bounds(wanted) if wanted else {}
         for tp, known in bounds.items():
             resume = wanted[tp] if wanted[tp] is not None else known.committed
             starts[tp] = await start_offset(tp, resume, known, self._on_expired)
@@ -101,11 +101,6 @@ class Consumer(PrefixConsumer):
         return starts
 
     # Flow
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        """Fetch the partition again: its agent's queue has room."""
-        super().on_buffer_drop(tp)
-        self._room.set()
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -117,31 +112,28 @@ class Consumer(PrefixConsumer):
 
     async def _turn(self) -> None:
         if not self._assigned.is_set():
-            await wait_for_event(self._assigned, FETCH_TIMEOUT)
-        elif self.flow_active and not self._positioned:
+            await wait_for_event(self._assigned, WAIT_SECONDS)
+        elif not self.flow_active:
+            await wait_for_event(self.can_resume_flow, WAIT_SECONDS)
+        elif not self._positioned:
             if self._prefixes:
                 raise LostPositionError(self._prefixes)
             await self._set_positions()
-        elif self.flow_active and self._buffered_partitions and not self._active_partitions:
-            self._room.clear()
-            await wait_for_event(self._room, 0.2)  # stock sleeps a flat second when every queue is full
         else:
             await self._fetch(self._epoch)
 
     async def _fetch(self, epoch: int) -> None:
-        try:
-            records, _ = await self._wait_next_records(FETCH_TIMEOUT)
-        except OffsetOutOfRangeError as error:
-            await self._skip_expired({ensure_TP(tp) for tp in error.args[0]}, epoch)
-            return
-        except NoOffsetForPartitionError:
-            self._drop()  # aiokafka looked for a position before it was given one
-            return
-        reached = self._fetching.reached
-        for tp, rows in (records or {}).items():
-            await self._hand_out(ensure_TP(tp), rows, epoch)
+        if (now := self.loop.time()) - self._checked >= CHECK_SECONDS:
+            self._checked = now
+            await self._group.check()
+        fetched = await self._reader.read()
+        for tp, rows in fetched.rows.items():
+            self._ended.discard(tp)
+            await self._hand_out(tp, rows, epoch)
         if self._flows(epoch):
-            self._reached = reached
+            self._ended |= fetched.ended
+            if fetched.astray:
+                await self._skip_expired(fetched.astray, epoch)
 
     async def _hand_out(self, tp: TP, rows: Sequence[Row], epoch: int) -> None:
         for part in split(rows, self._read_offset[tp], self._chunking.rows):
@@ -165,7 +157,7 @@ class Consumer(PrefixConsumer):
         starts = await self._starts({tp: self._read_offset[tp] for tp in tps if self._flows(epoch)})
         if starts and self._flows(epoch):
             self._read_offset.update(starts)
-            await self._fetching.seek_all(starts)
+            await self._reader.move(starts)
 
     def _flows(self, epoch: int) -> bool:
         return self.flow_active and self._positioned and epoch == self._epoch

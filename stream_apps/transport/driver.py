@@ -12,7 +12,7 @@ from yarl import URL
 
 from stream_apps.transport.chunk import Chunking
 from stream_apps.transport.consumer import Consumer
-from stream_apps.transport.fetch import install_raw_rows
+from stream_apps.transport.fetch import RowReader
 from stream_apps.transport.start import ExpiredHook
 
 HARD_EXIT_CODE = 70
@@ -27,6 +27,7 @@ class Transport(driver.Transport):
         """Take the application's settings along for the consumer, which Faust creates."""
         self.chunking = app.chunking
         self.on_expired = app.on_expired
+        self.reader = app.reader
         super().__init__(url, app)
 
 
@@ -41,10 +42,12 @@ class StreamApp(App):
     """A Faust application whose agents get chunks."""
 
     def __init__(
-        self, group: str, *, chunking: Chunking, on_expired: ExpiredHook | None = None, **options: Any
+        self, group: str, *, chunking: Chunking, reader: RowReader, on_expired: ExpiredHook | None = None,
+        **options: Any
     ) -> None:
         """`options` are Faust's settings; the reset policy is fixed, since the transport sets every position itself."""
         self.chunking = chunking
+        self.reader = reader
         self.on_expired = on_expired
         super().__init__(group, consumer_auto_offset_reset="none", **options)
 
@@ -63,7 +66,6 @@ class StreamApp(App):
 
     def _new_transport(self) -> Transport:
         # Not by URL scheme: that needs a global registry of strings.
-        install_raw_rows()
         return Transport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:

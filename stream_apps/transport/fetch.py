@@ -1,121 +1,133 @@
-"""Fetching: Faust's aiokafka thread, asked for raw rows, committed rows only, and explicit positions."""
+"""Fetching: librdkafka's threads read what the group has assigned; each read gives whole runs of rows.
 
-# ruff: noqa: SLF001  # this is Faust's and aiokafka's inside: test_insides.py watches it
+Not Faust's aiokafka, which asks a broker again only after its last answer was taken: 10 ms and more an event.
+"""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import PartitionRecords
-from faust.transport.consumer import ensure_TP
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from faust.types import TP
 
-from stream_apps.transport.start import Bounds
+from stream_apps.transport.chunk import Row
 
-_stock_consumer_record = PartitionRecords._consumer_record
+READ_ROWS = 4000
+POLL_SECONDS = 0.1  # how long a read waits for a first row: a revoke waits for the read
+GATHER_SECONDS = 0.002  # what comes so soon after the first row is read with it: small chunks cost the most a row
+FETCHES_AHEAD = 8
+# librdkafka says these while it connects again by itself, as often as it takes.
+AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001
 
-
-def _raw(value: bytes) -> bytes:
-    """Mark a consumer whose rows are wanted as the parser yields them."""
-    return value
-
-
-def _consumer_record(self: Any, tp: TopicPartition, record: Any) -> Any:
-    return record if self._value_deserializer is _raw else _stock_consumer_record(self, tp, record)
+log = structlog.get_logger()
 
 
-def install_raw_rows() -> None:
-    """Let consumers marked with `_raw` skip aiokafka's ConsumerRecord: a dataclass a row is 1.3 of 5.6 µs.
+class Fetched(msgspec.Struct, kw_only=True):
+    """One read: rows in offset order; partitions at whose end it stopped; and at whose offset there is nothing."""
 
-    Other aiokafka consumers of the process keep the stock behaviour.
-    """
-    PartitionRecords._consumer_record = _consumer_record
-
-
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a partition was fetched: next offset to fetch, and the log's end as of the last answer."""
-
-    position: int
-    end: int
+    rows: dict[TP, list[Row]] = {}
+    ended: set[TP] = set()
+    astray: set[TP] = set()
 
 
-class FetchThread(AIOKafkaConsumerThread):
-    """aiokafka's consumer in a thread and event loop of its own."""
+class RowReader:
+    """Rows of the assigned partitions, each assignment from explicit offsets on. Only committed rows are read."""
 
-    fetch_wait_ms: int
-    reached: Mapping[TP, Reached] = {}
-    """Per assigned partition, as of the moment the last fetched rows were taken out."""
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust hard-codes 1,500 ms: idle partitions then hold up busy ones of the same broker.
-        consumer._fetch_max_wait_ms = self.fetch_wait_ms
-        # Faust reads uncommitted rows unless it runs its own transactions; an aborted row must never be scored.
-        consumer._isolation_level = "read_committed"
-        consumer._value_deserializer = _raw
-        return consumer
-
-    async def _fetch_records(self, consumer: Any, active_partitions: Any, *args: Any, **options: Any) -> Any:
-        records = await super()._fetch_records(consumer, active_partitions, *args, **options)
-        # Taken here, with no await since the rows were, so that positions and rows belong together.
-        self.reached = dict(_reached(consumer))
-        return records
-
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """As stock; and every static member watches whether its topics are given more partitions."""
-        self._watch_partitions()
-        await super().on_partitions_assigned(assigned, generation_id)
-
-    def _watch_partitions(self) -> None:
-        # In aiokafka only the leader of the group watches, and a leader that was restarted within its session is not
-        # told that it is one. Static members have a URL each, so that Faust's assignor knows what the group shares.
-        coordinator: Any = self._ensure_consumer()._coordinator
-        if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
-            return
-        assignor: Any = self.app.assignor
-        shared = Counter(topic for topics in assignor.external_topic_distribution.values()
-                         for topic, partitions in topics.items() for _ in partitions)
-        coordinator._group_subscription = coordinator._subscription.subscription.topics
-        coordinator._metadata_snapshot = {topic: shared[topic] for topic in coordinator._group_subscription}
-
-    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
-        """Ask Kafka for the group's commit, the first and the end offset of each partition."""
-        return await self.call_thread(self._bounds, [ensure_aiokafka_TP(tp) for tp in tps])
-
-    async def _bounds(self, tps: list[TopicPartition]) -> dict[TP, Bounds]:
-        consumer: Any = self._ensure_consumer()
-        committed = await consumer._coordinator.fetch_committed_offsets(tps)
-        first = await consumer.beginning_offsets(tps)
-        end = await consumer.end_offsets(tps)
-        return {
-            ensure_TP(tp): Bounds(
-                committed=committed[tp].offset if tp in committed and committed[tp].offset >= 0 else None,
-                first=first[tp],
-                end=end[tp],
-            )
-            for tp in tps
+    def __init__(self, bootstrap_servers: str, security: Mapping[str, str], *, group: str, fetch_bytes: int) -> None:
+        """Nothing is read before `assign`; `group` is for Kafka's logs: nothing is committed here."""
+        self._settings: dict[str, Any] = {
+            **security, "bootstrap.servers": bootstrap_servers, "group.id": group, "enable.auto.commit": False,
+            "enable.auto.offset.store": False, "isolation.level": "read_committed", "auto.offset.reset": "error",
+            "enable.partition.eof": True, "max.partition.fetch.bytes": fetch_bytes, "check.crcs": False,
+            "queued.max.messages.kbytes": max(1, FETCHES_AHEAD * fetch_bytes >> 10),
+            "fetch.queue.backoff.ms": 5,  # stock goes on a second after so many were ahead
         }
+        self._consumer: Consumer | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fetch")  # one call at a time
 
-    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
-        """Set the fetch positions; rows fetched ahead of the call are dropped."""
-        await self.call_thread(self._seek_all, offsets)
+    async def assign(self, offsets: Mapping[TP, int]) -> None:
+        """Read these partitions, and no others, from these offsets on."""
+        await self._call(self._assign, dict(offsets))
 
-    async def _seek_all(self, offsets: Mapping[TP, int]) -> None:
-        # In the thread: aiokafka's seek touches futures of its own loop (Faust calls it across threads).
-        consumer = self._ensure_consumer()
-        for tp in consumer.assignment() & {ensure_aiokafka_TP(tp) for tp in offsets}:
-            consumer.seek(tp, offsets[ensure_TP(tp)])
+    async def move(self, offsets: Mapping[TP, int]) -> None:
+        """Go on elsewhere in some of the assigned partitions."""
+        await self._call(self._move, dict(offsets))
+
+    async def read(self) -> Fetched:
+        """What has come; nothing when nothing comes for `POLL_SECONDS`.
+
+        Raises:
+            KafkaException: when Kafka refuses: a topic is gone, or may not be read.
+        """
+        return await self._call(self._read)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._call(self._close)
+        self._thread.shutdown(wait=False)
+
+    async def _call(self, method: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
+
+    def _assign(self, offsets: dict[TP, int]) -> None:
+        if self._consumer is None and offsets:
+            self._consumer = Consumer(self._settings)
+        if self._consumer is not None:
+            self._consumer.assign(_positions(offsets))
+
+    def _move(self, offsets: dict[TP, int]) -> None:
+        if self._consumer is not None:
+            self._consumer.incremental_unassign(_positions(offsets))
+            self._consumer.incremental_assign(_positions(offsets))
+
+    def _close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _read(self) -> Fetched:
+        if self._consumer is None:
+            time.sleep(POLL_SECONDS)
+            return Fetched()
+        first = self._consumer.poll(POLL_SECONDS)
+        if first is None:
+            return Fetched()
+        time.sleep(GATHER_SECONDS)
+        return _sorted([first, *self._consumer.consume(READ_ROWS, 0)])
 
 
-def _reached(consumer: Any) -> Iterator[tuple[TP, Reached]]:
-    subscription = consumer._subscription.subscription
-    assignment = subscription.assignment if subscription is not None else None
-    if assignment is None:
-        return
-    for tp in assignment.tps:
-        state = assignment.state_value(tp)
-        if state.has_valid_position and state.lso is not None:
-            yield ensure_TP(tp), Reached(position=state.position, end=state.lso)
+def _positions(offsets: Mapping[TP, int]) -> list[TopicPartition]:
+    return [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+
+
+def _sorted(messages: list[Any]) -> Fetched:
+    """Rows and news by partition. `messages` are confluent_kafka's, whose types do not say what must be there."""
+    rows: dict[tuple[str, int], list[Row]] = {}
+    ended: set[tuple[str, int]] = set()
+    astray: set[TP] = set()
+    for message in messages:
+        place = message.topic(), message.partition()
+        error = message.error()
+        if error is None:
+            row = Row(message.offset(), message.timestamp()[1], message.key(), message.value(),
+                      message.headers() or ())
+            if place in rows:
+                rows[place].append(row)
+            else:
+                rows[place] = [row]
+            if ended:
+                ended.discard(place)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own names
+            ended.add(place)
+        elif error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
+            astray.add(TP(*place))
+        elif error.code() in AWAY or error.retriable():
+            log.warning("Kafka is away", error=error.str())
+        else:
+            raise KafkaException(error)
+    return Fetched(rows={TP(*place): found for place, found in rows.items()}, ended={TP(*place) for place in ended},
+                   astray=astray)

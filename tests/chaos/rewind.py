@@ -17,7 +17,7 @@ from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.services import PipelineServices
-from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.topic_log import TopicLog
 from automl_stream.verify.loading import load
 from automl_stream.verify.recording import Recording
 from schemas.pipeline import Pipeline, load_pipeline
@@ -75,7 +75,7 @@ def committed(pipeline: Pipeline, admin: AdminClient, group: str) -> list[TopicP
 
 def caught_up(pipeline: Pipeline, servers: str) -> bool:
     """Whether each rewound group has again committed all there is. The trainer goes by its own state instead."""
-    admin, log = AdminClient({"bootstrap.servers": servers}), KafkaLog(servers)
+    admin, log = AdminClient({"bootstrap.servers": servers}), TopicLog(servers)
     try:
         return all(tp.offset >= log.bounds(tp.topic)[tp.partition][1]
                    for group in GROUPS if group != "trainer" for tp in committed(pipeline, admin, group))

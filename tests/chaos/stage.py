@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from automl_stream.verify.errors import KafkaUnavailable
+from automl_stream.topic_log import KafkaUnavailable
 from schemas.topics import EVENTS, topic_name
 from tests.chaos.brokers import Brokers
 from tests.chaos.fleet import Fleet, log_end

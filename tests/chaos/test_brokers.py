@@ -81,6 +81,9 @@ def test_when_all_brokers_are_away_for_longer_than_a_delivery_nothing_is_lost_or
         brokers: Brokers, tmp_path: Path) -> None:
     with stage(brokers, tmp_path, workers=2, seed=32, module="tests.chaos.impatient") as found:
         found.flow.start(RATE)
+        # Who is between two assignments when the brokers go has nothing to deliver, and waits for as long as it takes.
+        wait(found, lambda: all(map(found.fleet.working, range(found.fleet.count))), "every worker to have partitions")
+        more_predictions(found)
         wait(found, lambda: all(end for _, end in committed(found).values()), "commits")
         for node in range(NODES):
             brokers.kill(node)

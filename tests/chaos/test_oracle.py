@@ -5,8 +5,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from automl_stream.topic_log import Log
 from automl_stream.verify.reading import read
-from automl_stream.verify.recording import Log, Recording
+from automl_stream.verify.recording import Recording
 from schemas.codec import WATERMARK_HEADER, decode
 from schemas.messages import DeadLetter, Prediction, WindowCounts
 from schemas.topics import DEAD_LETTERS, EVENTS, PREDICTIONS, SCORE_STATE, WINDOW_COUNTS

@@ -1,14 +1,15 @@
 """What a replay writes, against librdkafka's own mock of a broker."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from aiokafka.partitioner import murmur2
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, Producer
 
 from automl_stream.dead_letters.errors import NotConfirmed
 from automl_stream.dead_letters.replayer import Replayer
-from automl_stream.dead_letters.topic_log import TopicLog
+from automl_stream.topic_log import Record, TopicLog
 
 from .letters import WRITTEN, letter, source
 
@@ -24,9 +25,9 @@ def servers() -> Iterator[str]:
     host.flush(10)
 
 
-def written(servers: str) -> list[Message]:
-    with TopicLog(servers) as log:
-        return list(log.read(TOPIC, log.bounds(TOPIC)))
+def written(servers: str) -> list[Record]:
+    with closing(TopicLog(servers)) as log:
+        return log.read({TOPIC: log.bounds(TOPIC)})[TOPIC].records
 
 
 def test_a_letter_is_written_as_the_event_it_was_with_a_header_that_names_its_origin(servers: str) -> None:
@@ -35,10 +36,10 @@ def test_a_letter_is_written_as_the_event_it_was_with_a_header_that_names_its_or
     replayer.send(letter(source(5), raw=b"\x00{"), source(3))
     replayer.send(letter(source(6), raw=b"[]"), source(6))
     assert replayer.finish() == 2
-    first, second = sorted(written(servers), key=lambda m: m.value() or b"")
-    assert (first.value(), first.key(), first.headers()) == (b"\x00{", b"k", [("replayed-from", b"a-b_C-0-3")])
-    assert (second.value(), second.headers()) == (b"[]", [("replayed-from", b"a-b_C-0-6")])
-    assert {first.partition(), second.partition()} == {(murmur2(b"k") & 0x7FFFFFFF) % 4}
+    first, second = sorted(written(servers), key=lambda r: r.value or b"")
+    assert (first.value, first.key, first.headers) == (b"\x00{", b"k", (("replayed-from", b"a-b_C-0-3"),))
+    assert (second.value, second.headers) == (b"[]", (("replayed-from", b"a-b_C-0-6"),))
+    assert {first.partition, second.partition} == {(murmur2(b"k") & 0x7FFFFFFF) % 4}
     assert confirmed == [1, 2]
 
 
@@ -48,7 +49,7 @@ def test_a_replay_is_never_older_than_its_letter(servers: str) -> None:
     replayer.send(letter(source(5), written=ahead), source(5))
     replayer.send(letter(source(6)), source(6))
     replayer.finish()
-    later, now = sorted((m.timestamp()[1] for m in written(servers)), reverse=True)
+    later, now = sorted((r.timestamp for r in written(servers)), reverse=True)
     assert later == ahead
     assert WRITTEN < now < ahead
 

@@ -12,8 +12,7 @@ import pytest
 from msgspec import Struct
 
 from automl_stream.local_stack.ports import Ports, unused_ports
-from automl_stream.verify.errors import VerifyError
-from automl_stream.verify.kafka_log import KafkaLog
+from automl_stream.topic_log import TopicLog, TopicLogError
 
 ROWS = 4_000
 BLOCK = 500
@@ -29,10 +28,10 @@ class Demo(Struct, kw_only=True):
 
     def rows_sent(self) -> int:
         """Records of `events`; 0 until there is a broker with the topic."""
-        log = KafkaLog(self.kafka, answer_seconds=2)
+        log = TopicLog(self.kafka, answer_seconds=2)
         try:
             return sum(end for _, end in log.bounds("payments.events").values())
-        except VerifyError:
+        except TopicLogError:
             return 0
         finally:
             log.close()

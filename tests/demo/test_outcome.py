@@ -1,7 +1,7 @@
 """What a report says of the topics, without Kafka."""
 
 from automl_stream.demo.outcome import _Log, _reactions
-from automl_stream.verify.recording import Log
+from automl_stream.topic_log import Log
 from schemas.messages import Artifact, DriftAlert, Model, ModelAnnouncement, Prediction, TrainingDecision, derived_id
 from schemas.model_log import NO_EPOCH, ModelLog
 

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from automl_stream.verify.recording import Log, Record, Recording, Rows
+from automl_stream.topic_log import Log, Record
+from automl_stream.verify.recording import Recording, Rows
 from schemas.codec import decode, encode
 from schemas.messages import Message
 from schemas.topics import Topic

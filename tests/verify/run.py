@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from automl_stream.verify.recording import Log, MessageRow, PredictionRow, Record, Recording, Rows
+from automl_stream.topic_log import Log, Record
+from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (

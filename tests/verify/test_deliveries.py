@@ -2,8 +2,8 @@
 
 import pytest
 
+from automl_stream.topic_log import Record
 from automl_stream.verify.deliveries import Row, read_deliveries
-from automl_stream.verify.recording import Record
 from schemas.codec import WATERMARK_HEADER
 from schemas.messages import Watermark
 

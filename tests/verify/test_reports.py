@@ -2,9 +2,10 @@
 
 import msgspec
 
+from automl_stream.topic_log import Log
 from automl_stream.verify.difference import Seen
 from automl_stream.verify.reading import read
-from automl_stream.verify.recording import Log, Recording
+from automl_stream.verify.recording import Recording
 from automl_stream.verify.reports import Closed, Closing, check_reports, first_partitions
 from schemas.codec import encode
 from schemas.messages import OpenWindow, PartitionCount, PartitionWatermark, WindowCounts, WindowRecord

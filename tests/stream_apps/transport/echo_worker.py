@@ -92,8 +92,7 @@ class EchoWorker:
         """Note the partitions whose every row is complete."""
         for tp in self.app.consumer.assignment():
             if self.app.consumer.caught_up(tp):
-                high_water = self.app.consumer.high_water(tp)
-                self.note("caught up", topic=tp.topic, partition=tp.partition, high_water=high_water)
+                self.note("caught up", topic=tp.topic, partition=tp.partition)
 
 
 if __name__ == "__main__":

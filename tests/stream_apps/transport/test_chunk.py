@@ -1,7 +1,6 @@
 """Rows to chunks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from faust.types import TP
 from hypothesis import given
@@ -13,21 +12,8 @@ from stream_apps.transport.prefix import Prefix
 offsets = st.lists(st.integers(0, 200), unique=True, max_size=60).map(sorted)
 
 
-@dataclass
-class SimpleRow:
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
 def rows_at(offsets: list[int]) -> Sequence[Row]:
-    return [
-        SimpleRow(offset=o, timestamp=1_700_000_000_000 + o, timestamp_type=0, key=None, value=b"", headers=())
-        for o in offsets
-    ]
+    return [Row(o, 1_700_000_000_000 + o, None, b"", ()) for o in offsets]
 
 
 @given(offsets=offsets, floor=st.none() | st.integers(0, 200), size=st.integers(1, 70))
@@ -67,7 +53,7 @@ def test_a_chunk_grows_up_to_its_size_until_it_is_taken_and_never_loses_a_row(
     assert all(message.first == message.rows[0].offset and message.end == message.rows[-1].offset + 1
                and len(message.rows) <= size for message in messages)
     assert not messages[-1].grow(rows_at([read]), size)
-    heavy = SimpleRow(read, 0, 0, None, b"x" * (GROWN_BYTES + 1), ())
+    heavy = Row(read, 0, None, b"x" * (GROWN_BYTES + 1), ())
     assert not chunk_message(TP("events", 1), rows_at([read - 1]), 4, 7, Prefix()).grow([heavy], size)
     for message in reversed(messages):
         assert prefix.end is None

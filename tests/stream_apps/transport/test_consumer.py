@@ -8,34 +8,49 @@ import pytest
 from faust.types import TP
 
 from stream_apps.transport import Chunking, ChunkMessage, Consumer, LostPositionError
-from stream_apps.transport.fetch import Reached
+from stream_apps.transport.chunk import Row
+from stream_apps.transport.fetch import Fetched
 from stream_apps.transport.start import Bounds
 from stream_apps.worker import WorkerSettings, make_app
 
-from .test_chunk import SimpleRow, rows_at
+from .test_chunk import rows_at
 
 ONE, TWO = TP("events", 0), TP("events", 1)
 
 
-class FakeThread:
-    """Kafka's side: what it would answer, and where it was told to read."""
+class FakeKafka:
+    """Kafka's side, as group and as reader: what it would answer, and where it was told to read."""
 
     def __init__(self) -> None:
         self.known = {tp: Bounds(committed=None, first=0, end=100) for tp in (ONE, TWO)}
         self.seeks: list[Mapping[TP, int]] = []
-        self.reached: Mapping[TP, Reached] = {}
+        self.moves: list[Mapping[TP, int]] = []
+        self.fetched = Fetched()
         self.on_bounds: Callable[[], None] = lambda: None
+        self.on_read: Callable[[], Awaitable[None]] | None = None
         self.commit: Callable[[Mapping[TP, int]], Awaitable[bool]]
 
     def assignment(self) -> set[TP]:
         return set(self.known)
 
+    async def check(self) -> None:
+        """The membership is well."""
+
     async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
         self.on_bounds()
         return {tp: self.known[tp] for tp in tps}
 
-    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+    async def assign(self, offsets: Mapping[TP, int]) -> None:
         self.seeks.append(dict(offsets))
+
+    async def move(self, offsets: Mapping[TP, int]) -> None:
+        self.moves.append(dict(offsets))
+
+    async def read(self) -> Fetched:
+        if self.on_read is not None:
+            await self.on_read()
+        fetched, self.fetched = self.fetched, Fetched()
+        return fetched
 
 
 class Desk:
@@ -46,13 +61,12 @@ class Desk:
         settings = WorkerSettings(bootstrap_servers="nowhere:9092", group="g", chunk_rows=10, drain_seconds=0.2)
         self.app = make_app("test", settings, self.on_expired)
         self.consumer: Consumer = self.app.consumer
-        self.consumer._fetching.thread_loop.close()
-        self.thread = FakeThread()
-        self.consumer._thread = self.consumer._fetching = self.thread  # type: ignore[assignment]
+        self.consumer._group.thread_loop.close()
+        self.kafka = FakeKafka()
+        self.consumer._thread = self.consumer._group = self.kafka  # type: ignore[assignment]
+        self.consumer._reader = self.kafka  # type: ignore[assignment]
         self.delivered: list[ChunkMessage] = []
         self.consumer.callback = self.on_message
-        self.fetched: dict[TP, list[SimpleRow]] = {}
-        self.consumer._wait_next_records = self.next_records  # type: ignore[method-assign]
 
     async def on_expired(self, tp: TP, wanted: int, first: int) -> None:
         self.told.append((tp, wanted, first))
@@ -61,14 +75,11 @@ class Desk:
         self.consumer.track_message(message)
         self.delivered.append(message)
 
-    async def next_records(self, _: float) -> tuple[Any, None]:
-        fetched, self.fetched = self.fetched, {}
-        return fetched, None
-
-    async def read(self, tp: TP, *offsets: int) -> list[ChunkMessage]:
-        """Let one turn of the flow fetch these rows; the chunks it delivered."""
+    async def read(self, tp: TP, *offsets: int, **news: set[TP]) -> list[ChunkMessage]:
+        """Let one turn of the flow fetch these rows, and news of ends; the chunks it delivered."""
         before = len(self.delivered)
-        self.fetched = {tp: list(rows_at(list(offsets)))}  # type: ignore[arg-type]
+        rows: dict[TP, list[Row]] = {tp: list(rows_at(list(offsets)))} if offsets else {}
+        self.kafka.fetched = Fetched(rows=rows, **news)
         await self.consumer._turn()
         return self.delivered[before:]
 
@@ -115,18 +126,12 @@ def test_a_chunk_of_an_earlier_assignment_is_not_current_and_its_completion_comm
 def test_rows_fetched_around_a_rebalance_are_dropped_and_read_again_from_where_they_began() -> None:
     async def play(desk: Desk) -> None:
         await desk.consumer.perform_seek()
-        stock = desk.consumer._wait_next_records
-
-        async def rebalanced_meanwhile(seconds: float) -> Any:
-            await desk.consumer.perform_seek()
-            return await stock(seconds)
-
-        desk.consumer._wait_next_records = rebalanced_meanwhile  # type: ignore[method-assign]
+        desk.kafka.on_read = desk.consumer.perform_seek
         assert await desk.read(ONE, *range(10)) == []
-        desk.consumer._wait_next_records = stock  # type: ignore[method-assign]
-        seeks = len(desk.thread.seeks)
+        desk.kafka.on_read = None
+        seeks = len(desk.kafka.seeks)
         assert await desk.read(ONE, *range(10)) == []
-        assert desk.thread.seeks[seeks:] == [{ONE: 0, TWO: 0}]
+        assert desk.kafka.seeks[seeks:] == [{ONE: 0, TWO: 0}]
         assert [chunk.first for chunk in await desk.read(ONE, *range(10))] == [0]
 
     scenario(play)
@@ -134,11 +139,11 @@ def test_rows_fetched_around_a_rebalance_are_dropped_and_read_again_from_where_t
 
 def test_no_row_flows_before_the_application_has_loaded_its_state() -> None:
     async def play(desk: Desk) -> None:
-        desk.fetched = {ONE: list(rows_at([0]))}  # type: ignore[arg-type]
+        desk.kafka.fetched = Fetched(rows={ONE: list(rows_at([0]))})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await desk.consumer._turn()
-        assert (desk.delivered, desk.thread.seeks) == ([], [])
+        assert (desk.delivered, desk.kafka.seeks) == ([], [])
 
     scenario(play)
 
@@ -148,21 +153,21 @@ def test_positions_that_could_not_be_set_are_set_before_the_next_row() -> None:
         def fail() -> None:
             raise ConnectionError
 
-        desk.thread.on_bounds = fail
+        desk.kafka.on_bounds = fail
         with pytest.raises(ConnectionError):
             await desk.consumer.perform_seek()
-        desk.thread.on_bounds = lambda: None
+        desk.kafka.on_bounds = lambda: None
         assert await desk.read(ONE, 0) == []
-        assert desk.thread.seeks == [{ONE: 0, TWO: 0}]
+        assert desk.kafka.seeks == [{ONE: 0, TWO: 0}]
 
     scenario(play)
 
 
 def test_a_revoke_while_positions_are_asked_for_sets_none() -> None:
     async def play(desk: Desk) -> None:
-        desk.thread.on_bounds = desk.consumer._let_go
+        desk.kafka.on_bounds = desk.consumer._let_go
         await desk.consumer.perform_seek()
-        assert desk.thread.seeks == []
+        assert desk.kafka.seeks == []
         assert not desk.consumer._positioned
 
     scenario(play)
@@ -181,39 +186,51 @@ def test_rows_dropped_after_others_were_handed_out_end_the_process_instead_of_be
 
 def test_the_checkpoint_wins_over_the_commit_and_the_commit_over_the_first_row() -> None:
     async def play(desk: Desk) -> None:
-        desk.thread.known = {
+        desk.kafka.known = {
             ONE: Bounds(committed=50, first=10, end=100),
             TWO: Bounds(committed=60, first=10, end=100),
             TP("events", 2): Bounds(committed=None, first=10, end=100),
         }
         desk.consumer.resume_at[ONE] = 20
         await desk.consumer.perform_seek()
-        assert desk.thread.seeks == [{ONE: 20, TWO: 60, TP("events", 2): 10}]
+        assert desk.kafka.seeks == [{ONE: 20, TWO: 60, TP("events", 2): 10}]
 
     scenario(play)
 
 
 def test_an_expired_range_is_told_once_in_an_assignment_however_often_positions_are_set() -> None:
     async def play(desk: Desk) -> None:
-        desk.thread.known[ONE] = Bounds(committed=5, first=40, end=100)
+        desk.kafka.known[ONE] = Bounds(committed=5, first=40, end=100)
         await desk.consumer.perform_seek()
         await desk.consumer.perform_seek()
         assert desk.told == [(ONE, 5, 40)]
-        assert [seek[ONE] for seek in desk.thread.seeks] == [40, 40]
+        assert [seek[ONE] for seek in desk.kafka.seeks] == [40, 40]
 
     scenario(play)
 
 
-def test_a_partition_is_caught_up_when_every_row_below_the_high_water_mark_is_complete() -> None:
+def test_rows_that_retention_removes_while_they_are_read_are_told_and_reading_goes_on_after_them() -> None:
     async def play(desk: Desk) -> None:
         await desk.consumer.perform_seek()
-        assert desk.consumer.high_water(ONE) is None
-        desk.thread.reached = {ONE: Reached(position=12, end=12), TWO: Reached(position=3, end=4)}
-        (chunk,) = await desk.read(ONE, *range(10))  # 10 and 11 are transaction markers
-        assert desk.consumer.high_water(ONE) == 12
+        await desk.read(ONE, *range(10))
+        desk.kafka.known[ONE] = Bounds(committed=None, first=40, end=100)
+        (chunk,) = await desk.read(TWO, 0, astray={ONE})
+        assert (chunk.tp, desk.told, desk.kafka.moves) == (TWO, [(ONE, 10, 40)], [{ONE: 40}])
+        assert [chunk.first for chunk in await desk.read(ONE, 40, 41)] == [40]
+
+    scenario(play)
+
+
+def test_a_partition_is_caught_up_when_it_was_read_to_its_end_and_every_row_is_complete() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.consumer.perform_seek()
+        (chunk,) = await desk.read(ONE, *range(10), ended={ONE})
         assert not desk.consumer.caught_up(ONE)
         desk.consumer.complete(chunk)
         assert (desk.consumer.caught_up(ONE), desk.consumer.caught_up(TWO)) == (True, False)
+        (chunk,) = await desk.read(ONE, 10)
+        desk.consumer.complete(chunk)
+        assert not desk.consumer.caught_up(ONE)
 
     scenario(play)
 
@@ -229,7 +246,7 @@ def test_a_commit_that_hangs_ends_the_process_and_a_stop_does_not_wait_for_it() 
             return await asyncio.Event().wait()
 
         desk.app.crash = crash  # type: ignore[method-assign]
-        desk.thread.commit = hang
+        desk.kafka.commit = hang
         await desk.consumer.perform_seek()
         (chunk,) = await desk.read(ONE, *range(10))
         desk.consumer.complete(chunk)

@@ -22,9 +22,8 @@ def test_the_settings_that_the_transport_was_proved_with_reach_faust() -> None:
     assert [str(url) for url in conf.broker] == ["kafka://one:9092", "kafka://two:9093"]
     assert (conf.id, conf.broker_client_id, conf.consumer_group_instance_id) == ("g", "score", "score-0")
     assert (conf.topic_allow_declare, conf.topic_disable_leader, conf.web_enabled) == (False, True, False)
-    assert (conf.consumer_auto_offset_reset, conf.broker_check_crcs) == ("none", False)
-    assert (conf.broker_commit_interval, conf.stream_buffer_maxsize, conf.stream_wait_empty) == (0.5, 16, True)
-    assert (conf.consumer_max_fetch_size, str(conf.store)) == (1 << 20, "memory:")
+    assert (conf.consumer_auto_offset_reset, str(conf.store)) == ("none", "memory:")
+    assert (conf.broker_commit_interval, conf.stream_buffer_maxsize, conf.stream_wait_empty) == (0.5, 4, True)
 
 
 def test_plaintext_needs_no_credentials() -> None:
