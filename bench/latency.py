@@ -21,6 +21,7 @@ from schemas.topics import EVENTS, PREDICTIONS, topic_name
 RATES = (1_000, 5_000)
 FEATURES = 8
 CONTENDERS = (Contender(name=OURS), Contender(name="plain"))
+BROKER_WARM_UP = Schedule(rate=5_000, seconds=30)
 WARM_UP = Schedule(rate=1_000, seconds=3)
 SETTLE_SECONDS = 1.0  # at the head of every load: a new rate is not yet a steady one
 START_PATIENCE = 90.0  # seconds that a worker may take to start
@@ -45,6 +46,7 @@ Rounds = dict[str, dict[int, list[dict[str, float]]]]
 
 def measure(lab: Lab, plan: Plan, *, silent: bool) -> Rounds:
     """Every contender under every rate, round by round in turns."""
+    warm_the_broker(lab, plan.partitions)
     values = list(_values(lab, (WARM_UP, *plan.loads())))
     found: Rounds = {contender.name: {rate: [] for rate in RATES} for contender in CONTENDERS}
     with progress(silent=silent) as bar:
@@ -56,6 +58,20 @@ def measure(lab: Lab, plan: Plan, *, silent: bool) -> Rounds:
                     say(f"{contender.name} at {rate}/s: " + ", ".join(f"{k} {v:.1f}" for k, v in seen.items()))
                 bar.advance(task)
     return found
+
+
+def warm_the_broker(lab: Lab, partitions: int) -> None:
+    """Load that is not measured: for half a minute the broker's JVM compiles on one of our two cores."""
+    values = next(_values(lab, [BROKER_WARM_UP]))
+    with lab.pipeline(features=FEATURES, partitions=partitions) as pipeline:
+        loop = OpenLoop(lab.bootstrap_servers, topic_name(pipeline.name, EVENTS),
+                        topic_name(pipeline.name, PREDICTIONS))
+        processes = pipeline.start_workers(1)
+        try:
+            loop.run(BROKER_WARM_UP, values, patience=START_PATIENCE)
+        finally:
+            pipeline.stop(processes)
+            loop.close()
 
 
 def one_round(lab: Lab, contender: Contender, plan: Plan,

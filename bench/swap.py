@@ -21,6 +21,7 @@ from schemas.topics import EVENTS, PREDICTIONS, topic_name
 
 FEATURES = 8
 RATE = 2_000
+WARM_UP = Schedule(rate=RATE, seconds=20)  # so long does the broker's JVM compile
 SETTLE_SECONDS = 3.0
 START_PATIENCE = 90.0
 AROUND_SECONDS = 0.5  # on either side of a swap
@@ -90,17 +91,17 @@ def measure(lab: Lab, plan: Plan) -> tuple[Answers, Swaps]:
         KeyError: when a model never predicted.
     """
     load = Schedule(rate=RATE, seconds=SETTLE_SECONDS + plan.swaps * plan.spacing)
-    values = [value for _, value in lab.events(FEATURES, load.count)]
+    values = [value for _, value in lab.events(FEATURES, WARM_UP.count + load.count)]
     with lab.pipeline(features=FEATURES, partitions=plan.partitions) as pipeline:
         models = [pipeline.store(lab.model(pipeline, seed).onnx) for seed in range(2)]
         loop = OpenLoop(lab.bootstrap_servers, topic_name(pipeline.name, EVENTS),
                         topic_name(pipeline.name, PREDICTIONS))
         workers = pipeline.start_workers(1)
         try:
-            loop.run(Schedule(rate=RATE, seconds=2), values, patience=START_PATIENCE)
+            loop.run(WARM_UP, values[:WARM_UP.count], patience=START_PATIENCE)
             announcer = Announcer(pipeline, models, plan)
             announcer.start()
-            answers = loop.run(load, values, keep=True)
+            answers = loop.run(load, values[WARM_UP.count:], keep=True)
             announcer.join()
         finally:
             pipeline.stop(workers)
