@@ -22,7 +22,7 @@ RATES = (1_000, 5_000)
 FEATURES = 8
 CONTENDERS = (Contender(name=OURS), Contender(name="plain"))
 BROKER_WARM_UP = Schedule(rate=5_000, seconds=30)
-WARM_UP = Schedule(rate=1_000, seconds=3)
+WARM_UP = Schedule(rate=1_000, seconds=5)
 SETTLE_SECONDS = 1.0  # at the head of every load: a new rate is not yet a steady one
 START_PATIENCE = 90.0  # seconds that a worker may take to start
 
@@ -140,11 +140,11 @@ def read_options() -> tuple[Namespace, Plan]:
     """The command line."""
     parser = arguments("latency", "Open-loop latency against a plain confluent-kafka loop.")
     parser.add_argument("--rounds", type=int, help="of each contender (5; quick: 3)")
-    parser.add_argument("--seconds", type=float, help="of each load (20; quick: 5)")
+    parser.add_argument("--seconds", type=float, help="of each load (20; quick: 10)")
     parser.add_argument("--partitions", type=int, default=4)
     options = parser.parse_args()
     return options, Plan(rounds=options.rounds or (3 if options.quick else 5), partitions=options.partitions,
-                         seconds=options.seconds or (5 if options.quick else 20))
+                         seconds=options.seconds or (10 if options.quick else 20))
 
 
 def main() -> None:

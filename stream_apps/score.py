@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import count
 from typing import Any
 
 import structlog
@@ -35,8 +36,8 @@ from stream_apps.worker import WorkerSettings, die, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
-CHECKPOINT_SECONDS = 0.2
 TURN_SECONDS = 0.02
+TURNS = 10  # until a partition is checkpointed again
 PAUSE_FACTOR = 20
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
@@ -166,15 +167,14 @@ class ScoreAgent:
     # Checkpoints, swaps of idle partitions, idleness
 
     async def checkpoints(self) -> None:
-        """Checkpoint five times a second, at once on a revoke or when a new model waits."""
-        last = time.monotonic()
-        while True:
+        """Checkpoint each partition five times a second; at once on a revoke, or when a new model waits."""
+        for turn in count():
             await asyncio.sleep(TURN_SECONDS)
-            now = time.monotonic()
-            due = now - last >= CHECKPOINT_SECONDS or self._app.consumer.draining
-            last = now if due else last
+            now, draining = time.monotonic(), self._app.consumer.draining
             try:
-                await asyncio.gather(*(self._tend(p, due, now) for p in list(self._partitions.values())))
+                # In turns: the predictions of all would wait if every partition sent its checkpoint at the same time.
+                await asyncio.gather(*(self._tend(p, draining or (p.partition - turn) % TURNS == 0, now)
+                                       for p in list(self._partitions.values())))
             except asyncio.CancelledError:
                 raise
             except Exception as error:
