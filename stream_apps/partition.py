@@ -17,6 +17,8 @@ from stream_apps.checkpoints import Standing
 from stream_apps.scoring import ScoredChunk
 from stream_apps.windows import PartitionWindows, WindowSettings
 
+PAUSE_FACTOR = 20
+
 Send = Callable[[Topic, int, Sequence[tuple[bytes | None, bytes]]], Awaitable[None]]
 Complete = Callable[[Any], None]
 
@@ -43,6 +45,7 @@ class ScoredPartition:
     _final: list[WindowCounts] = field(default_factory=list)
     _checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _reported: tuple[int | None, bool] | None = None
+    _caught_up_since: float | None = None
 
     @classmethod
     def restore(cls, partition: int, standing: Standing, settings: WindowSettings, send: Send,
@@ -104,6 +107,20 @@ class ScoredPartition:
             self.epoch = state.epoch
             for message, _ in delivered:
                 self.complete(message)
+
+    def became_idle(self, now: float, idle_after: int, *, caught_up: bool) -> bool:
+        """Whether the partition is now known to be idle: everything covered for `idle_after` ms; `now` in seconds.
+
+        A source that only pauses has `PAUSE_FACTOR` times as long: one that died must not hold windows for ever.
+        """
+        if self.idle or not caught_up:
+            self._caught_up_since = None
+            return False
+        if self._caught_up_since is None:
+            self._caught_up_since = now
+        patience = idle_after * (PAUSE_FACTOR if self.windows.paused else 1)
+        self.idle = (now - self._caught_up_since) * 1_000 >= patience
+        return self.idle
 
     def _state(self, epoch: int) -> ScoreState:
         return ScoreState(partition=self.partition, covered=self.covered, epoch=epoch,

@@ -6,7 +6,7 @@ Run: python -m stream_apps.score
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -14,8 +14,8 @@ import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge, Histogram
 
-from schema_registry.errors import RegistryAway
 from schema_registry.events import event_codec
+from schema_registry.patience import patiently
 from schemas.codec import EventFormat, encode
 from schemas.messages import DeadLetter
 from schemas.pipeline import Pipeline, load_pipeline
@@ -38,11 +38,9 @@ from telemetry.logs import configure_logs
 
 TURN_SECONDS = 0.02
 TURNS = 10  # until a partition is checkpointed again
-PAUSE_FACTOR = 20
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
 SMALL_CHUNK = 64  # rows that are scored before another thread would have begun
-REGISTRY_PAUSES = (0.5, 8.0)  # seconds until the schema registry is asked again: the first time, and at most
 
 log = structlog.get_logger()
 
@@ -71,7 +69,6 @@ class ScoreAgent:
         self._scorer = Scorer(pipeline, topic_id(self._events, settings.bootstrap_servers), codec)
         self._windows = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._partitions: dict[int, ScoredPartition] = {}
-        self._caught_up_since: dict[int, float] = {}
         self._room = asyncio.Semaphore(MAX_UNDELIVERED)
         self._crash_file = CrashFile(settings.state, f"{pipeline.name}-score-{settings.instance}")
         self.follower = ModelFollower(pipeline, settings.bootstrap_servers)
@@ -100,7 +97,8 @@ class ScoreAgent:
         rows = Range(self._scorer.topic_id, partition.partition, message.first, message.end)
         started = time.perf_counter()
         with self._crash_file.scoring(rows):
-            chunk = await self._patiently(message, lambda: self._scored(partition.partition, rows, slots, records))
+            chunk = await patiently(lambda: self._scored(partition.partition, rows, slots, records),
+                                    lambda: self._app.consumer.current(message), partition=partition.partition)
         if chunk is None:
             return
         self._crash_file.acquit(rows)
@@ -122,19 +120,6 @@ class ScoreAgent:
         if partition.repeats or partition.epoch > slots.epoch:
             return await self.follower.at(partition.epoch)
         return slots
-
-    async def _patiently(self, message: Any, score: Callable[[], Awaitable[ScoredChunk]]) -> ScoredChunk | None:
-        """Rows whose schema cannot be had wait: the registry is at fault, not they. None when they were revoked."""
-        pause, longest = REGISTRY_PAUSES
-        while self._app.consumer.current(message):
-            try:
-                return await score()
-            except RegistryAway as error:
-                log.warning("events wait for the schema registry", partition=message.partition, first=message.first,
-                            error=str(error), retry_seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, longest)
-        return None
 
     async def _scored(self, partition: int, rows: Range, slots: Slots, records: Sequence[Any]) -> ScoredChunk:
         now = time.time_ns() // 1_000_000
@@ -187,22 +172,10 @@ class ScoreAgent:
         if slots is not None and outdated and not partition.repeats and not partition.scoring.locked():
             async with partition.scoring:
                 await self._swap(partition, slots)
-        elif due and (partition.waiting or self._became_idle(partition, now)):
-            await partition.checkpoint()
-
-    def _became_idle(self, partition: ScoredPartition, now: float) -> bool:
-        """Whether the partition is now known to be idle: everything covered for `idle_after`.
-
-        A source that only pauses has `PAUSE_FACTOR` times as long: one that died must not hold windows for ever.
-        """
-        tp = TP(self._events, partition.partition)
-        if partition.idle or not self._app.consumer.caught_up(tp):
-            self._caught_up_since.pop(partition.partition, None)
-            return False
-        since = self._caught_up_since.setdefault(partition.partition, now)
-        patience = self._pipeline.windows.idle_after * (PAUSE_FACTOR if partition.windows.paused else 1)
-        partition.idle = (now - since) * 1_000 >= patience
-        return partition.idle
+        elif due:
+            caught_up = self._app.consumer.caught_up(TP(self._events, partition.partition))
+            if partition.waiting or partition.became_idle(now, self._pipeline.windows.idle_after, caught_up=caught_up):
+                await partition.checkpoint()
 
     # Assignments
 
@@ -221,7 +194,6 @@ class ScoreAgent:
     def revoked(self) -> None:
         """Forget the partitions: their checkpoints are elsewhere's business now."""
         self._partitions = {}
-        self._caught_up_since.clear()
 
     async def expired(self, tp: TP, wanted: int, first: int) -> None:
         """Retention removed rows before they were scored: one dead letter names the range."""

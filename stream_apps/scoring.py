@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.codec import (
     MAX_TS,
@@ -26,9 +25,10 @@ from schemas.codec import (
     encode,
     epoch_ms,
 )
-from schemas.messages import DeadLetter, DeadLetterReason, LabelValue, Model, Prediction, Watermark
+from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from schemas.pipeline import Pipeline
-from stream_apps.model_slot import LoadedModel, Slots
+from stream_apps.answers import Answers, answer
+from stream_apps.model_slot import Slots
 from stream_apps.windows import CountedRows, Ints
 
 DAY_MS = 86_400_000
@@ -58,16 +58,6 @@ class ScoredChunk:
     dead_letters: list[Pair]
     reasons: Counter[str]
     rows: CountedRows
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answers:
-    """What the models say of each row: a column of each."""
-
-    models: Iterable[Model]
-    labels: list[LabelValue]
-    scores: list[float]
-    probabilities: Iterable[list[float] | None]
 
 
 # A Prediction whose fields are positional, so that whole columns become rows in one call.
@@ -110,7 +100,7 @@ class Scorer:
         scored, events = list(compress(records, is_row)), list(compress(contents, is_row))
         values = [self._codec.values(event.features) for event in events]
         numbers, discrete = self._matrix.split(values)
-        answers, unanswered = self._score(scored, numbers, discrete, slots)
+        answers, unanswered = answer([r.key for r in scored], numbers, discrete, slots, self._matrix)
         if unanswered:
             return self._without(unanswered, dead, scored, records, slots, now)
         champion = slots.champion
@@ -173,33 +163,6 @@ class Scorer:
             return None
         return ts
 
-    # What the models say of it
-
-    def _score(self, records: list[Record], numbers: NDArray[np.float64], discrete: list[tuple[Any, ...]],
-               slots: Slots) -> tuple[_Answers, dict[int, str]]:
-        """Answers of each row's model; and rows that theirs cannot answer, with the reason."""
-        if slots.canary is None or not records:
-            return self._ask(slots.champion, numbers, discrete)
-        chosen = slots.canary_rows([record.key for record in records])
-        while (canary := self._ask(slots.canary, *_rows(numbers, discrete, chosen)))[1]:
-            chosen[np.flatnonzero(chosen)[list(canary[1])]] = False  # what a canary cannot answer is the champion's
-        champion, unanswered = self._ask(slots.champion, *_rows(numbers, discrete, ~chosen))
-        mine = np.flatnonzero(~chosen).tolist()
-        return _merged([(mine, champion), (np.flatnonzero(chosen).tolist(), canary[0])]), {
-            mine[row]: reason for row, reason in unanswered.items()}
-
-    def _ask(self, model: LoadedModel, numbers: NDArray[np.float64],
-             discrete: list[tuple[Any, ...]]) -> tuple[_Answers, dict[int, str]]:
-        if not len(numbers):
-            return _Answers(models=[], labels=[], scores=[], probabilities=[]), {}
-        outputs = model.run(self._matrix.join(numbers, discrete, model.codes))
-        finite = np.isfinite(outputs)
-        if not finite.all():
-            reason = f"model {model.model.version} gives an answer that is not a finite number"
-            return _Answers(models=[], labels=[], scores=[], probabilities=[]), dict.fromkeys(
-                np.unique(np.argwhere(~finite)[:, 0]).tolist(), reason)
-        return _answers(outputs, model), {}
-
     def _without(self, unanswered: dict[int, str], dead: "_Graves", scored: list[Record], records: list[Record],
                  slots: Slots, now: int) -> ScoredChunk:
         """Rows that the model cannot answer are dead letters; the others are scored as if those were not there."""
@@ -212,7 +175,7 @@ class Scorer:
     # What is said about it
 
     def _encode(self, records: list[Record], events: list[Any], ts: Ints, values: list[tuple[Any, ...]],
-                answers: _Answers, partition: int, now: int) -> list[Pair]:
+                answers: Answers, partition: int, now: int) -> list[Pair]:
         if not records:
             return []
         prefix = f"{self.topic_id}-{partition}-"
@@ -244,34 +207,6 @@ def dead_letter(record: Record, source: str, reason: DeadLetterReason, detail: s
     return source.encode(), encode(DeadLetter(
         source=source, reason=reason, detail=detail[:500], raw=record.value, raw_key=record.key,
         record_ts=record.timestamp, last_offset=record.offset))
-
-
-def _answers(outputs: NDArray[np.float64], model: LoadedModel) -> _Answers:
-    """Label, score and probabilities of each row from the model's output."""
-    if model.metadata.task == "regression":
-        values = outputs.tolist()
-        return _Answers(models=repeat(model.model), labels=values, scores=values, probabilities=repeat(None))
-    outputs = outputs.round(7)
-    winner = outputs.argmax(axis=1)
-    positive = outputs[:, 1] if model.metadata.task == "binary" else outputs[np.arange(len(outputs)), winner]
-    classes = model.metadata.classes
-    return _Answers(models=repeat(model.model), labels=[classes[k] for k in winner.tolist()],
-                    scores=positive.tolist(), probabilities=outputs.tolist())
-
-
-def _rows(numbers: NDArray[np.float64], discrete: list[tuple[Any, ...]],
-          wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], list[tuple[Any, ...]]]:
-    return numbers[wanted], [tuple(compress(column, wanted)) for column in discrete]
-
-
-def _merged(parts: list[tuple[list[int], _Answers]]) -> _Answers:
-    """Answers of several models, in the order of the rows."""
-    rows = sorted(
-        (place, *answer) for places, answers in parts
-        for place, *answer in zip(places, answers.models, answers.labels, answers.scores, answers.probabilities,
-                                  strict=False))
-    columns = list(zip(*rows, strict=True))[1:] or [(), (), (), ()]
-    return _Answers(models=columns[0], labels=list(columns[1]), scores=list(columns[2]), probabilities=columns[3])
 
 
 def _whole_times(contents: list[Any]) -> Ints:

@@ -15,7 +15,7 @@ from schemas.model_log import NO_EPOCH
 from schemas.topics import Topic
 from stream_apps.checkpoints import Standing
 from stream_apps.delivery import DeliveryError
-from stream_apps.partition import ScoredPartition
+from stream_apps.partition import PAUSE_FACTOR, ScoredPartition
 from stream_apps.scoring import ScoredChunk
 from stream_apps.windows import CellLayout, CountedRows, WindowSettings
 
@@ -216,3 +216,17 @@ def test_a_checkpoint_holds_all_that_is_open() -> None:
                                             late_rows=2, paused=False)]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("paused", "factor"), [(False, 1), (True, PAUSE_FACTOR)])
+def test_a_partition_whose_source_pauses_becomes_idle_only_after_many_times_as_long(
+        *, paused: bool, factor: int) -> None:
+    partition, idle_after = fresh(Broker()), 5_000
+    partition.windows.paused = paused
+    end = 100.0 + factor * idle_after / 1_000
+    assert not partition.became_idle(100.0, idle_after, caught_up=True)
+    assert not partition.became_idle(end - 0.5, idle_after, caught_up=True)
+    assert not partition.became_idle(end - 0.4, idle_after, caught_up=False)
+    assert not partition.became_idle(100.0, idle_after, caught_up=True)
+    assert partition.became_idle(end, idle_after, caught_up=True)
+    assert partition.idle

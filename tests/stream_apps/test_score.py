@@ -13,7 +13,7 @@ from schemas.messages import Prediction, ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
 from stream_apps.checkpoints import Standing
-from stream_apps.score import MAX_UNDELIVERED, PAUSE_FACTOR, ScoreAgent
+from stream_apps.score import MAX_UNDELIVERED, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.tiny import FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
@@ -171,15 +171,3 @@ def test_rows_that_had_a_prediction_before_a_crash_get_it_again_and_only_then_th
         assert [(s.covered, s.epoch) for s in states(agent)] == [(5, 5), (6, 5)]
 
     play(scenario)
-
-
-@pytest.mark.parametrize(("paused", "factor"), [(False, 1), (True, PAUSE_FACTOR)])
-def test_a_partition_whose_source_pauses_becomes_idle_only_after_many_times_as_long(
-        agent: ScoreAgent, *, paused: bool, factor: int) -> None:
-    partition, patience = agent._partitions[0], factor * agent._pipeline.windows.idle_after / 1_000
-    partition.windows.paused = paused
-    assert not agent._became_idle(partition, 100.0)
-    assert not agent._became_idle(partition, 100.0 + patience - 0.5)
-    assert not partition.idle
-    assert agent._became_idle(partition, 100.0 + patience)
-    assert partition.idle
