@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bench.result import RESULTS, Chart, Result, Table, cell, say
 
 DOCS = Path(__file__).parents[1] / "docs"
-ORDER = ("scoring", "latency", "growth", "swap", "recorder", "memory")
+ORDER = ("scoring", "latency", "growth", "swap", "recorder", "memory", "closing")
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m bench.report` from bench/results; do not edit. `make bench` measures everything again.

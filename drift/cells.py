@@ -21,6 +21,7 @@ MAX_EDGES = 21
 MAX_CATEGORIES = 100
 MAX_LABEL = 200  # characters; a longer category counts as `other`, so that a profile stays bounded
 BOOLEANS = ("false", "true")
+OTHER = "other"  # what the cell of unknown categories is called
 _QUANTILES = np.arange(1, 20) / 20
 
 
@@ -63,6 +64,19 @@ def category_cells(table: Mapping[CategoryValue, int], values: CategoryColumn) -
     """The cell of every value, shape (rows,)."""
     other = table[None] - 1
     return np.fromiter((table.get(value, other) for value in values), dtype=np.int32, count=len(values))
+
+
+def number_midpoints(edges: Sequence[float]) -> NDArray[np.float64]:
+    """Where the rows of each cell but missing are taken to lie, shape (edges + 1,); smallest edge 0, largest edge 1.
+
+    Halfway between the cell's edges; rows out of range at the nearest edge, since how far out they are is not counted.
+    """
+    halves = np.asarray(edges, dtype=np.float64) / 2  # the whole range of doubles would overflow
+    span = halves[-1] - halves[0] if edges else 0.0
+    if span == 0:
+        return np.zeros(len(edges) + 1)
+    place = (halves - halves[0]) / span
+    return np.concatenate((place[:1], (place[:-1] + place[1:]) / 2, place[-1:]))
 
 
 def number_labels(edges: Sequence[float]) -> tuple[str, ...]:

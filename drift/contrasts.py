@@ -41,6 +41,11 @@ def _standardised(score: NDArray[np.float64], share: NDArray[np.float64]) -> NDA
 
 
 def weights(kind: FeatureKind, cells: int) -> NDArray[np.float64]:
-    """The share of the feature's false-alarm budget given to each column, shape (2 + cells,), sum 1."""
+    """The share of the feature's false-alarm budget given to each column, shape (2 + cells,), sum 1.
+
+    Where the reference never had a value there is one cell beside missing, which says the same: missing takes it all.
+    """
+    if cells == 2:  # noqa: PLR2004
+        return np.array([0.0, 0.0, 0.0, 1.0])
     location, scale, present, missing = (0.3, 0.2, 0.3, 0.2) if kind == "number" else (0.0, 0.0, 0.8, 0.2)
     return np.array([location, scale, *[present / (cells - 1)] * (cells - 1), missing])

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from drift.errors import CountsError
 from drift.evidence import ContrastTests
+from drift.onset import estimate_onset
 from drift.profile import FeatureProfile, ReferenceProfile
+from drift.statistics.missing import missing_share
 from drift.verdict import Contrast, FeatureVerdict, Verdict, words
 
 WindowHistory = NDArray[np.int64]  # (windows, profile.size), newest last, all of one profile
 
+_ROUNDING = 1e-9  # relative: evidence that differs by less is the same
 _REFERENCE_MULTIPLE = 8  # pooling more rows than this many references only repeats the reference's own error
 
 
@@ -49,7 +52,9 @@ class Decider:
         self._features = profile.features
         self._names = [_contrasts(feature) for feature in profile.features]
         self._offsets = profile.offsets.tolist()
+        self._missing = profile.offsets[1:] - 1  # the last cell of each feature
         self._tests = ContrastTests(profile)
+        self._columns = self._tests.columns.tolist()
         self._most = _REFERENCE_MULTIPLE * np.array([feature.rows for feature in profile.features])
         self.threshold = -float(np.log(settings.budget_windows * len(profile.features) * settings.scales))
 
@@ -64,7 +69,8 @@ class Decider:
             raise CountsError(msg)
         newest = history[-1]
         rows = self._tests.rows(newest)
-        ranked = self._ranked(self._evidence(self._pooled(history), rows), newest)
+        evidence = self._evidence(self._pooled(history), rows)
+        ranked = self._ranked(evidence, newest, rows)
         most = int(rows.max())
         alarm, no_data = ranked[0].alarm, most < self._settings.min_rows
         return Verdict(
@@ -73,7 +79,7 @@ class Decider:
             no_data=no_data,
             rows=most,
             threshold=self.threshold,
-            onset=ranked[0].scale - 1 if alarm else None,
+            onset=self._onset(ranked[0].name, evidence, history) if alarm else None,
             features=ranked,
             words=words(ranked, rows=most, no_data=no_data),
         )
@@ -94,28 +100,33 @@ class Decider:
         evidence[0, ~np.repeat(tested, np.diff(self._tests.columns), axis=1)] = np.inf
         return evidence
 
-    def _ranked(self, evidence: NDArray[np.float64], newest: NDArray[np.int64]) -> tuple[FeatureVerdict, ...]:
-        columns = pairwise(self._tests.columns.tolist())
-        cells = pairwise(self._offsets)
+    def _ranked(
+        self, evidence: NDArray[np.float64], newest: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> tuple[FeatureVerdict, ...]:
+        missing = missing_share(newest[self._missing], rows)
         verdicts = [
-            self._feature(index, evidence[:, :, start:end], newest[first:last])
-            for index, ((start, end), (first, last)) in enumerate(zip(columns, cells, strict=True))
+            self._feature(index, evidence[:, :, start:end], count, share)
+            for index, ((start, end), count, share) in enumerate(
+                zip(pairwise(self._columns), rows.tolist(), missing.tolist(), strict=True)
+            )
         ]
         return tuple(sorted(verdicts, key=lambda feature: (not feature.alarm, feature.log_p, feature.name)))
 
-    def _feature(self, index: int, evidence: NDArray[np.float64], newest: NDArray[np.int64]) -> FeatureVerdict:
-        """By the strongest contrast that is also large enough, else by the strongest."""
-        feature, rows = self._features[index], int(newest.sum())
-        log_p, _, lower = evidence
-        alarms = (log_p < self.threshold) & (lower >= self._settings.min_effect) & feature.calibrated
-        alarm = bool(alarms.any())
-        best = np.where(alarms, log_p, np.inf).argmin() if alarm else log_p.argmin()
-        scale, column = divmod(int(best), log_p.shape[1])
+    def _onset(self, name: str, evidence: NDArray[np.float64], history: WindowHistory) -> int:
+        """By the winning contrast of the feature, over as many windows as the longest scale has."""
+        index = next(index for index, feature in enumerate(self._features) if feature.name == name)
+        _, _, column = self._strongest(index, evidence[:, :, slice(*self._columns[index : index + 2])])
+        recent = history[-self._settings.history_windows :, slice(*self._offsets[index : index + 2])]
+        return estimate_onset(self._features[index], column, recent)
+
+    def _feature(self, index: int, evidence: NDArray[np.float64], rows: int, missing: float) -> FeatureVerdict:
+        feature = self._features[index]
+        alarm, scale, column = self._strongest(index, evidence)
         found, effect, bound = evidence[:, scale, column].tolist()
         window = FeatureVerdict(
             name=feature.name,
             rows=rows,
-            missing=int(newest[-1]) / max(rows, 1),
+            missing=missing,
             uncalibrated=feature.uncalibrated,
         )
         if found == np.inf:
@@ -133,8 +144,31 @@ class Decider:
             alarm=alarm,
         )
 
+    def _strongest(self, index: int, evidence: NDArray[np.float64]) -> tuple[bool, int, int]:
+        """Whether the feature alarms; scale and column of its strongest contrast, of those that alarm if any does.
+
+        Of alarms with the same p-value, as a constant's value and what replaces it, the one that gained.
+        """
+        log_p, effect, lower = evidence
+        large = (lower >= self._settings.min_effect) & self._features[index].calibrated
+        alarms = (log_p < self.threshold) & large
+        if not alarms.any():
+            scale, column = divmod(int(log_p.argmin()), log_p.shape[1])
+            return False, scale, column
+        best = np.where(alarms, log_p, np.inf).argmin()
+        unweighted = np.full(log_p.shape, np.inf)
+        np.add(log_p, self._tests.log_weight[slice(*self._columns[index : index + 2])], out=unweighted, where=alarms)
+        least = unweighted.flat[best]
+        same = np.abs(unweighted - least) <= _ROUNDING * abs(least)
+        scale, column = divmod(int(np.where(same, -effect, np.inf).argmin()), log_p.shape[1])
+        return True, scale, column
+
 
 def _contrasts(feature: FeatureProfile) -> list[tuple[Contrast, str | None]]:
     """What each column is called: the contrast, and which cell."""
-    cells: list[tuple[Contrast, str | None]] = [("cell", label) for label in feature.labels[:-1]]
-    return [("location", None), ("scale", None), *cells, ("missing", None)]
+    *cells, _ = feature.labels
+    outside = {0, len(cells) - 1} if feature.kind == "number" else {len(cells) - 1}
+    named: list[tuple[Contrast, str | None]] = [
+        ("outside" if cell in outside else "cell", label) for cell, label in enumerate(cells)
+    ]
+    return [("location", None), ("scale", None), *named, ("missing", None)]

@@ -56,6 +56,14 @@ def design_effect(series: Series) -> DesignEffect:
     )
 
 
+def at_rows(table: Series, rows: Series) -> Series:
+    """`DesignEffect` entries of each feature, (features, 22), at so many rows, (..., features): linear in log2."""
+    position = np.clip(np.log2(np.maximum(rows, 1)), 0, LENGTHS.size - 1)
+    left = np.minimum(position.astype(np.int64), LENGTHS.size - 2)
+    feature = np.arange(len(table))
+    return table[feature, left] + (position - left) * (table[feature, left + 1] - table[feature, left])
+
+
 def _autocorrelations(varying: Series) -> Series:
     """Biased autocorrelations at lags 0 .. order limit, shape (contrasts, lags); the series have unit variance."""
     rows = varying.shape[1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr, xlogy
 
 from drift.contrasts import LINEAR, scores, weights
-from drift.dependence import LENGTHS
+from drift.dependence import at_rows
 from drift.profile import ReferenceProfile
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ class ContrastTests:
         weight = np.concatenate([weights(feature.kind, size) for feature, size in zip(features, cells, strict=True)])
         weight[self._linear_columns[~alive]] = 0
         with np.errstate(divide="ignore"):
-            self._log_weight = np.log(weight)  # -inf: never evidence
+            self.log_weight = np.log(weight)  # -inf: never evidence
         self._effects = np.array([feature.design_effect for feature in features])
         self._degrees = np.array([feature.degrees for feature in features])
 
@@ -77,23 +77,17 @@ class ContrastTests:
         bound of its size. Where a feature has no rows all three mean nothing, but are finite or infinite.
         """
         sample = self._sample(np.maximum(self.rows(counts), 1).astype(np.float64))
-        result = np.empty((3, len(counts), self._log_weight.size))
+        result = np.empty((3, len(counts), self.log_weight.size))
         result[:, :, self._cell_columns] = self._indicators(counts, sample)
         for columns, score, skewness in zip(self._linear_columns, self._scores, self._skewness, strict=True):
             difference = np.add.reduceat(counts * score, self._starts, axis=1) / sample.n
             z = _linear_deviate(difference, skewness, sample)
             result[:, :, columns] = log_two_sided(z, sample.degrees), difference, _lower_bound(difference, sample)
-        result[0] -= self._log_weight
+        result[0] -= self.log_weight
         return result
 
     def _sample(self, rows: Array) -> _Sample:
-        position = np.clip(np.log2(rows), 0, LENGTHS.size - 1)
-        left = np.minimum(position.astype(np.int64), LENGTHS.size - 2)
-        feature = np.arange(len(self._effects))
-        effect, degrees = (
-            table[feature, left] + (position - left) * (table[feature, left + 1] - table[feature, left])
-            for table in (self._effects, self._degrees)
-        )
+        effect, degrees = (at_rows(table, rows) for table in (self._effects, self._degrees))
         return _Sample(rows, effect, self._rows, self._effects[:, -1], np.minimum(degrees, self._degrees[:, -1]))
 
     def _indicators(self, counts: NDArray[np.int64], by_feature: _Sample) -> tuple[Array, ...]:

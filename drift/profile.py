@@ -13,6 +13,7 @@ from drift.cells import (
     BOOLEANS,
     MAX_CATEGORIES,
     MAX_EDGES,
+    OTHER,
     CategoryColumn,
     FeatureKind,
     NumberColumn,
@@ -81,7 +82,7 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def labels(self) -> tuple[str, ...]:
         """What to call each cell, missing last."""
-        return number_labels(self.edges) if self.kind == "number" else (*self.categories, "other", "missing")
+        return number_labels(self.edges) if self.kind == "number" else (*self.categories, OTHER, "missing")
 
 
 class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):

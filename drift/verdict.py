@@ -5,12 +5,18 @@ from typing import Literal
 
 import msgspec
 
-Contrast = Literal["location", "scale", "missing", "cell"]
+from drift.cells import OTHER
+
+Contrast = Literal["location", "scale", "missing", "cell", "outside"]
+DriftKind = Literal["covariate", "missing", "schema"]
+
+_KINDS: dict[Contrast | None, DriftKind] = {"missing": "missing", "outside": "schema"}
 
 
 class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One feature: its strongest contrast, among those that alarm if any does.
 
+    `outside` is the `cell` of numbers beyond the reference's range, or of unknown categories.
     `rows` and `missing` (share) are of the closed window. `log_p` is ln(p / weight), comparable with the verdict's
     `threshold`. `effect` is signed: reference standard deviations for location and scale, Cohen's h otherwise;
     `lower_bound` is the 95 % bound of its size. `scale` counts the windows pooled. Untested (too few rows): no
@@ -30,12 +36,17 @@ class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
     significant: bool = False
     alarm: bool = False
 
+    @property
+    def kind(self) -> DriftKind:
+        """What has changed: how often values are missing or outside what is known, else how they are distributed."""
+        return _KINDS.get(self.contrast, "covariate")
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The joint decision. `features` are ranked: alarms first, then by evidence, then by name.
 
     `no_data`: the closed window itself had fewer than the minimum of rows. `onset`: how many windows before the closed
-    one the change is estimated to have begun (0: in it), where there is an alarm.
+    one, as the history counts them, the change is estimated to have begun (0: in it), where there is an alarm.
     """
 
     alarm: bool
@@ -70,8 +81,13 @@ def _change(feature: FeatureVerdict) -> str:
         "scale": f"{feature.name} spread {'wider' if up else 'less'}",
         "missing": f"{feature.name} is missing {'more' if up else 'less'} often",
         "cell": f"{feature.name} is {'more' if up else 'less'} often {feature.cell}",
+        "outside": f"{feature.name} is {'more' if up else 'less'} often {_outside(feature.cell)}",
         None: f"{feature.name} was not tested",
     }[feature.contrast]
     unit = "reference standard deviations" if feature.contrast in {"location", "scale"} else "in Cohen's h"
     span = "the last window" if feature.scale == 1 else f"the last {feature.scale} windows"
     return f"{change} by {abs(feature.effect):.2f} {unit} (at least {feature.lower_bound:.2f}) over {span}"
+
+
+def _outside(cell: str | None) -> str:
+    return "an unknown category" if cell == OTHER else f"out of range, {cell}"

@@ -158,7 +158,11 @@ class LabelledEvent(Message, frozen=True, kw_only=True):
 
 
 class FeatureDrift(Struct, frozen=True, kw_only=True):
-    """One feature of a closed window. `effect` in reference standard deviations or Cohen's h; `scale` in windows."""
+    """One feature of a closed window. `effect` in reference standard deviations or Cohen's h; `scale` in windows.
+
+    `psi` is less its bias in small windows. `chi_square` is the G statistic, `chi_square_p` its p-value for independent
+    rows. `wasserstein` and both shifts are in reference standard deviations. `uncalibrated`: why it must not alarm.
+    """
 
     name: str
     rows: int
@@ -173,10 +177,19 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
     contrast: str
     calibrated: bool
     alarm: bool
+    wasserstein: float | None = None
+    chi_square: float | None = None
+    chi_square_p: float | None = None
+    mean_shift: float | None = None
+    spread_shift: float | None = None
+    uncalibrated: str = ""
 
 
 class DriftReport(Message, frozen=True, kw_only=True):
-    """Verdict on one closed window. `covered`: offsets of `events` (exclusive) by partition."""
+    """Verdict on one closed window. `covered`: offsets of `events` (exclusive) by partition.
+
+    `onset`: of an alarm, the start of the window in which the change began.
+    """
 
     window_start: int
     window_end: int
@@ -187,6 +200,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
     alarm: bool
     verdict: str
     features: list[FeatureDrift]
+    onset: int | None = None
 
 
 AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]

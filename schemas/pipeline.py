@@ -189,13 +189,22 @@ def load_pipeline(path: Path) -> Pipeline:
     Raises:
         PipelineError: naming file, key, what was found and what is allowed.
     """
+    return parse_document(read_document(path), str(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file, unchecked.
+
+    Raises:
+        PipelineError: where it cannot be read or is not TOML.
+    """
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise PipelineError(f"{path}: cannot be read ({error.strerror}); give the path of a pipeline file") from error
     except UnicodeDecodeError as error:
         raise PipelineError(f"{path}: not UTF-8 ({error}); save the file as UTF-8") from error
-    return parse_pipeline(text, str(path))
+    return _document(text, str(path))
 
 
 def parse_pipeline(text: str, origin: str) -> Pipeline:
@@ -204,10 +213,15 @@ def parse_pipeline(text: str, origin: str) -> Pipeline:
     Raises:
         PipelineError: as for `load_pipeline`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PipelineError(f"{origin}: not TOML: {error}") from error
+    return parse_document(_document(text, origin), origin)
+
+
+def parse_document(document: dict[str, Any], origin: str) -> Pipeline:
+    """Check the tables of a pipeline file; `origin` names it in errors.
+
+    Raises:
+        PipelineError: as for `load_pipeline`.
+    """
     _reject_unknown_keys(document, Pipeline, origin, "")
     try:
         pipeline = msgspec.convert(document, Pipeline, dec_hook=_parse_text)
@@ -217,6 +231,13 @@ def parse_pipeline(text: str, origin: str) -> Pipeline:
     if problem:
         raise PipelineError(f"{origin}: {problem}")
     return pipeline
+
+
+def _document(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PipelineError(f"{origin}: not TOML: {error}") from error
 
 
 def _parse_text(kind: type, value: object) -> object:

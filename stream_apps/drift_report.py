@@ -1,11 +1,9 @@
 """From a closed window to what is said about it: the report, and the alert where the budget is broken. Pure."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drift.decision import Decider, DecisionSettings
 from drift.profile import ReferenceProfile
@@ -18,41 +16,34 @@ from stream_apps.closing import ClosedWindow
 
 @dataclass(kw_only=True)
 class DriftJudge:
-    """Judges closed windows in order under one reference profile; `history`: counts of those before, oldest first.
-
-    `starts`: when the windows of `history` began; without it, one after the other up to the first that is judged.
-    """
+    """Judges closed windows in order under one reference profile; those judged before a restart are remembered."""
 
     pipeline: Pipeline
     profile: ReferenceProfile
-    history: Iterable[NDArray[np.int64]] = ()
-    starts: Iterable[int] = ()
 
     def __post_init__(self) -> None:
         drift, windows = self.pipeline.drift, self.pipeline.windows
         settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                     min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
-        self._history = deque(self.history, maxlen=settings.history_windows)
-        self._starts = deque(self.starts, maxlen=settings.history_windows)
+        self._history: deque[ClosedWindow] = deque(maxlen=settings.history_windows)
         self._decider = Decider(self.profile, settings)
         self._statistics = ShownStatistics(self.profile)
         self._names = [feature.name for feature in self.profile.features]
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
-        self._history.append(window.counts)
-        self._starts.append(window.start)
+        self._history.append(window)
 
     def judge(self, window: ClosedWindow) -> tuple[DriftReport, Verdict]:
         """Remember the window and say what it shows."""
         self.remember(window)
-        verdict = self._decider.decide(np.array(self._history))
+        verdict = self._decider.decide(np.array([before.counts for before in self._history]))
         shown = dict(zip(self._names, self._statistics.of(window.counts), strict=True))
         report = DriftReport(
             window_start=window.start, window_end=window.start + self.pipeline.windows.size, profile=window.profile,
             rows=window.rows, covered=window.covered, pipeline_digest=self.pipeline.digest, alarm=verdict.alarm,
             verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
-            onset=None if verdict.onset is None else self._start(verdict.onset),
+            onset=None if verdict.onset is None else self._history[-1 - verdict.onset].start,
         )
         return report, verdict
 
@@ -67,12 +58,6 @@ class DriftJudge:
             sentence=verdict.words, budget=str(self.pipeline.drift.false_alarms), profile=report.profile, model=model,
             labelled_offset=labelled_offset,
         )
-
-    def _start(self, back: int) -> int:
-        """When the window so many before the newest began: windows without rows are not in the history."""
-        if back < len(self._starts):
-            return self._starts[-1 - back]
-        return self._starts[0] - (back - len(self._starts) + 1) * self.pipeline.windows.size
 
 
 def _feature(verdict: FeatureVerdict, shown: FeatureStatistics) -> FeatureDrift:

@@ -11,10 +11,8 @@ from contextlib import aclosing
 from typing import Any
 
 import msgspec
-import numpy as np
 import structlog
 from faust.types import TP
-from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge
 
 from drift.profile import ReferenceProfile
@@ -83,7 +81,7 @@ class Monitor:
         self._said: set[tuple[int, str]] = set()
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
-        self._before: deque[NDArray[np.int64]] = deque(maxlen=MAX_HISTORY)
+        self._before: deque[ClosedWindow] = deque(maxlen=MAX_HISTORY)
 
     async def assigned(self) -> None:
         """Read again from the beginning, but say nothing twice."""
@@ -127,7 +125,7 @@ class Monitor:
             self._before.clear()
         if (window.start, window.profile) in self._said:
             if self._judge is None:
-                self._before.append(window.counts)
+                self._before.append(window)
             else:
                 self._judge.remember(window)
             return
@@ -150,7 +148,9 @@ class Monitor:
         if self._judge is None:
             accepted = _required((await self._models()).find(window.profile_epoch), window.profile_epoch)
             profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
-            self._judge = DriftJudge(pipeline=self._pipeline, profile=profile, history=self._before)
+            self._judge = DriftJudge(pipeline=self._pipeline, profile=profile)
+            for before in self._before:
+                self._judge.remember(before)
         return self._judge
 
     async def _models(self) -> ModelLog:

@@ -10,21 +10,20 @@ Source: Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Infor
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
+from drift.statistics.shares import Array, Counts, comparable, shares
 
-def jensen_shannon(reference: NDArray[np.int64], window: NDArray[np.int64]) -> float:
-    """Divergence in bits, 0 (equal shares) to 1 (no cell in common), of two count vectors of shape (cells,).
+
+def jensen_shannon(reference: Counts, window: Counts) -> Array:
+    """Divergence in bits, 0 (equal shares) to 1 (no cell in common): counts (..., cells) to (...).
 
     >>> rng = np.random.default_rng(0)
     >>> reference, window = rng.multinomial(10_000, [0.5, 0.3, 0.2]), rng.multinomial(200, [0.2, 0.3, 0.5])
-    >>> round(jensen_shannon(reference, window), 3)
+    >>> print(jensen_shannon(reference, window).round(3))
     0.074
     """
-    m, n = reference.sum(), window.sum()
-    if m == 0 or n == 0:
-        return 0.0
-    p, q = window / n, reference / m
+    p, q = shares(window), shares(reference)
     middle = (p + q) / 2
-    return float((rel_entr(p, middle) + rel_entr(q, middle)).sum() / (2 * np.log(2)))
+    divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=-1) / (2 * np.log(2))
+    return divergence * comparable(reference, window)

@@ -12,39 +12,32 @@ Source: Yurdakul & Naranjo, Statistical properties of the population stability i
 """
 
 import numpy as np
-from numpy.typing import NDArray
+
+from drift.statistics.shares import Array, Counts, comparable
 
 
-def population_stability_index(reference: NDArray[np.int64], window: NDArray[np.int64]) -> float:
-    """PSI as commonly shown, at least 0, of two count vectors of shape (cells,).
+def population_stability_index(reference: Counts, window: Counts) -> Array:
+    """PSI as commonly shown, at least 0: counts (..., cells) to (...).
 
     >>> rng = np.random.default_rng(0)
     >>> reference, window = rng.multinomial(10_000, [0.1] * 10), rng.multinomial(100, [0.1] * 10)
-    >>> round(population_stability_index(reference, window), 3)
+    >>> print(population_stability_index(reference, window).round(3))
     0.172
-    >>> round(corrected_population_stability_index(reference, window), 3)
+    >>> print(corrected_population_stability_index(reference, window).round(3))
     0.081
     """
     occupied = (reference + window) > 0
-    m, n, cells = reference.sum(), window.sum(), np.count_nonzero(occupied)
-    if m == 0 or n == 0:
-        return 0.0
-    p = (window[occupied] + 0.5) / (n + cells / 2)
-    q = (reference[occupied] + 0.5) / (m + cells / 2)
-    return float(((p - q) * np.log(p / q)).sum())
+    half = np.maximum(occupied.sum(axis=-1, keepdims=True), 1) / 2
+    p = (window + 0.5) / (window.sum(axis=-1, keepdims=True) + half)
+    q = (reference + 0.5) / (reference.sum(axis=-1, keepdims=True) + half)
+    return ((p - q) * np.log(p / q) * occupied).sum(axis=-1) * comparable(reference, window)
 
 
 def corrected_population_stability_index(
-    reference: NDArray[np.int64],
-    window: NDArray[np.int64],
-    *,
-    window_effect: float = 1.0,
-    reference_effect: float = 1.0,
-) -> float:
+    reference: Counts, window: Counts, *, window_effect: Array | float = 1.0, reference_effect: Array | float = 1.0
+) -> Array:
     """PSI less what noise alone adds on average, at least 0; the effects are the design effects of n and m rows."""
-    m, n = int(reference.sum()), int(window.sum())
-    if m == 0 or n == 0:
-        return 0.0
-    cells = int(np.count_nonzero(reference + window))
+    m, n = (np.maximum(counts.sum(axis=-1), 1) for counts in (reference, window))
+    cells = ((reference + window) > 0).sum(axis=-1)
     bias = (cells - 1) * (window_effect / n + reference_effect / m)
-    return max(0.0, population_stability_index(reference, window) - bias)
+    return np.maximum(0.0, population_stability_index(reference, window) - bias) * comparable(reference, window)

@@ -15,6 +15,7 @@ from drift.cells import (
     number_cells,
     number_edges,
     number_labels,
+    number_midpoints,
 )
 
 floats = npst.arrays(np.float64, st.integers(0, 60), elements=st.floats(width=64))
@@ -61,6 +62,22 @@ def test_a_feature_without_values_has_one_cell_for_any_value() -> None:
 def test_every_cell_of_a_number_has_a_label(values: np.ndarray) -> None:
     edges = number_edges(values)
     assert len(number_labels(edges)) == len(edges) + 2
+
+
+@settings(deadline=None)
+@given(floats)
+def test_midpoints_ascend_from_0_to_1_and_are_finite(values: np.ndarray) -> None:
+    edges = number_edges(values)
+    places = number_midpoints(edges)
+    assert len(places) == len(edges) + 1
+    assert np.isfinite(places).all()
+    assert (np.diff(places) >= 0).all()
+    assert places.min() >= 0
+    assert places.max() <= 1
+
+
+def test_rows_lie_halfway_between_their_cells_edges_and_those_out_of_range_at_the_nearest() -> None:
+    assert number_midpoints((-2.0, 0.0, 8.0)).tolist() == [0.0, 0.1, 0.6, 1.0]
 
 
 def test_categories_are_kept_by_frequency_then_name_and_bounded() -> None:

@@ -43,6 +43,11 @@ def test_weights_share_out_the_whole_budget(kind: FeatureKind) -> None:
     assert (shares[:2] == ((0.3, 0.2) if kind == "number" else (0, 0))).all()
 
 
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_where_any_value_is_the_reverse_of_missing_only_missing_is_tested(kind: FeatureKind) -> None:
+    assert weights(kind, 2).tolist() == [0, 0, 0, 1]
+
+
 def test_a_category_or_a_constant_has_no_location_and_scale() -> None:
     assert not scores("category", np.array([5, 5, 0])).any()
     assert not scores("number", np.array([0, 5, 0, 3])).any()

@@ -13,7 +13,7 @@ from drift.counts import CellCounter
 from drift.decision import Decider, DecisionSettings, decide
 from drift.errors import CountsError
 from drift.profile import FeatureColumn, ReferenceProfile, build_profile
-from drift.verdict import FeatureVerdict, Verdict
+from drift.verdict import Contrast, FeatureVerdict, Verdict
 
 Profiled = Callable[..., ReferenceProfile]
 Columns = Mapping[str, Any]
@@ -103,16 +103,18 @@ def test_one_row_far_out_says_no_data_and_no_alarm(quiet: World) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "contrast", "said"),
     [
-        ("constant", np.full(100, 3.1), "cell", "constant is"),
+        ("constant", np.full(100, 3.1), "outside", "constant is more often out of range, above 3 by"),
+        ("constant", np.full(100, 2.9), "outside", "constant is more often out of range, below 3 by"),
+        ("constant", np.tile([2.9, 3.1], 50), "cell", "constant is less often = 3 by"),
         ("normal", np.full(100, np.nan), "missing", "normal is missing more often by"),
-        ("never", np.full(100, 1.0), "cell", "never is more often any value"),
+        ("never", np.full(100, 1.0), "missing", "never is missing less often by"),
         (
             "colour",
             ["mauve"] * 6 + ["red", "green", "blue", "white"] * 23 + ["red"] * 2,
-            "cell",
-            "colour is more often other",
+            "outside",
+            "colour is more often an unknown category by",
         ),
-        ("on", [True] * 90 + [False] * 10, "cell", "on is"),
+        ("on", [True] * 90 + [False] * 10, "cell", "on is more often true by"),
     ],
 )
 def test_a_sudden_change_alarms_in_its_window(
@@ -151,6 +153,21 @@ def test_small_windows_alarm_only_together(quiet: World) -> None:
     assert together.onset == 1
 
 
+@pytest.mark.parametrize(("contrast", "kind"), [
+    ("missing", "missing"), ("outside", "schema"), ("cell", "covariate"), ("scale", "covariate"), (None, "covariate"),
+])
+def test_the_kind_of_a_change_follows_from_the_contrast_that_won(contrast: Contrast | None, kind: str) -> None:
+    assert FeatureVerdict(name="a", rows=1, missing=0.0, uncalibrated=None, contrast=contrast).kind == kind
+
+
+def test_a_category_that_is_called_other_is_a_known_one() -> None:
+    values = ["other", "some"] * 500
+    profile = build_profile([FeatureColumn(name="c", kind="category", values=values)])
+    verdict = decide(profile, np.array([[100, 0, 0, 0]]), SETTINGS)
+    assert (winner(verdict).contrast, winner(verdict).cell) == ("cell", "other")
+    assert "c is more often other by" in verdict.words
+
+
 def slowly(profiled: Profiled, shift: float) -> tuple[ReferenceProfile, np.ndarray]:
     """Three features and 40 windows of 100 rows; the second feature moves in the last 16."""
     rng = np.random.default_rng(5)
@@ -165,7 +182,7 @@ def test_a_slow_change_is_found_by_pooling_and_its_onset_estimated(profiled: Pro
     assert verdict.alarm
     assert winner(verdict).name == "f001"
     assert winner(verdict).contrast == "location"
-    assert verdict.onset == 15
+    assert verdict.onset == pytest.approx(15, abs=1)
     assert winner(verdict).effect == pytest.approx(0.2, abs=0.08)
     assert "f001 moved up by" in verdict.words
     assert "over the last 16 windows" in verdict.words

@@ -8,14 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import distance
-from scipy.stats import chi2, entropy, ks_2samp
+from scipy.stats import chi2, chi2_contingency, entropy, ks_2samp, wasserstein_distance
 
-from drift.statistics import jensen_shannon, ks, psi
+from drift.statistics import chi_square, jensen_shannon, ks, missing, moments, psi, wasserstein
+from drift.statistics.chi_square import g_test
 from drift.statistics.jensen_shannon import jensen_shannon as divergence
 from drift.statistics.ks import kolmogorov_smirnov
+from drift.statistics.missing import missing_share
+from drift.statistics.moments import moment_shift, standard_deviation
 from drift.statistics.psi import corrected_population_stability_index, population_stability_index
+from drift.statistics.wasserstein import wasserstein as distance_moved
 
 CELLS = 6
+MIDPOINTS = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
 counts = st.lists(st.integers(0, 60), min_size=CELLS, max_size=CELLS).map(np.array)
 occupied = counts.filter(lambda cells: cells.sum() > 0)
 
@@ -41,6 +46,78 @@ def test_psi_is_the_symmetric_divergence_of_the_smoothed_shares(reference: np.nd
     p, q = window[kept] + 0.5, reference[kept] + 0.5
     expected = entropy(p, q) + entropy(q, p)
     assert population_stability_index(reference, window) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(occupied, occupied)
+def test_g_is_scipys_likelihood_ratio_of_two_samples(reference: np.ndarray, window: np.ndarray) -> None:
+    found = g_test(reference, window)
+    both = np.stack((reference, window))[:, reference + window > 0]
+    statistic, p_value, degrees, _ = chi2_contingency(both, correction=False, lambda_="log-likelihood")
+    assert found.degrees == degrees
+    assert found.statistic == pytest.approx(max(0.0, statistic), abs=1e-9)
+    assert found.p_value == pytest.approx(p_value, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(occupied, occupied)
+def test_wasserstein_is_scipys_distance_in_reference_standard_deviations(
+    reference: np.ndarray, window: np.ndarray
+) -> None:
+    raw = np.repeat(MIDPOINTS, reference)
+    expected = wasserstein_distance(MIDPOINTS, MIDPOINTS, window, reference) / (raw.std() or np.inf)
+    if np.count_nonzero(reference) == 1:  # no spread, no unit
+        expected = 0.0
+    assert distance_moved(reference, window, MIDPOINTS) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(occupied.filter(lambda cells: np.count_nonzero(cells) > 1), occupied)
+def test_moments_are_those_of_rows_at_the_midpoints(reference: np.ndarray, window: np.ndarray) -> None:
+    before, after = (np.repeat(MIDPOINTS, cells) for cells in (reference, window))
+    found = moment_shift(reference, window, MIDPOINTS)
+    assert standard_deviation(reference, MIDPOINTS) == pytest.approx(before.std())
+    assert found.mean == pytest.approx((after.mean() - before.mean()) / before.std(), abs=1e-9)
+    assert found.spread == pytest.approx(after.std() / before.std() - 1, abs=1e-9)
+
+
+def test_a_constant_reference_has_no_unit_and_so_no_distance() -> None:
+    reference, window = np.array([0, 9, 0]), np.array([0, 2, 7])
+    midpoints = np.array([0.0, 0.5, 1.0])
+    assert distance_moved(reference, window, midpoints) == 0
+    assert moment_shift(reference, window, midpoints) == (0, 0)
+
+
+@given(counts)
+def test_the_missing_share_is_of_all_rows_and_0_without_any(missing_rows: np.ndarray) -> None:
+    rows = missing_rows + np.arange(CELLS)
+    expected = [part / whole if whole else 0 for part, whole in zip(missing_rows, rows, strict=True)]
+    assert missing_share(missing_rows, rows).tolist() == expected
+
+
+@settings(deadline=None)
+@given(st.lists(counts, min_size=3, max_size=3), st.lists(counts, min_size=3, max_size=3))
+def test_many_features_at_once_are_each_alone_and_empty_cells_change_nothing(
+    references: list[np.ndarray], windows: list[np.ndarray]
+) -> None:
+    reference, window = np.stack(references), np.stack(windows)
+    wider, longer = (np.pad(cells, ((0, 0), (0, 2))) for cells in (reference, window))
+    places = np.append(MIDPOINTS, [1.0, 1.0])
+    assert together(wider, longer, places) == pytest.approx(together(reference, window, MIDPOINTS))
+    alone = [together(*pair, MIDPOINTS) for pair in zip(reference, window, strict=True)]
+    assert together(reference, window, MIDPOINTS) == pytest.approx(np.stack(alone, axis=1))
+
+
+def together(reference: np.ndarray, window: np.ndarray, midpoints: np.ndarray) -> np.ndarray:
+    return np.stack([
+        kolmogorov_smirnov(reference, window),
+        divergence(reference, window),
+        population_stability_index(reference, window),
+        corrected_population_stability_index(reference, window),
+        *g_test(reference, window),
+        distance_moved(reference, window, midpoints),
+        *moment_shift(reference, window, midpoints),
+    ])
 
 
 @settings(deadline=None)
@@ -76,7 +153,7 @@ def test_the_correction_grows_with_the_design_effects() -> None:
     assert corrected_population_stability_index(reference, window, window_effect=100.0) == 0
 
 
-@pytest.mark.parametrize("module", [ks, psi, jensen_shannon])
+@pytest.mark.parametrize("module", [ks, psi, jensen_shannon, chi_square, missing, moments, wasserstein])
 def test_the_examples_in_the_documentation_are_true(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0

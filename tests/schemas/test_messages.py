@@ -65,7 +65,9 @@ EXAMPLES: list[Message] = [
     DriftReport(window_start=0, window_end=200_000, profile="cd34", rows=2, covered={"0": 14}, pipeline_digest="aa",
                 alarm=False, verdict="No drift in 2 rows.", features=[FeatureDrift(
                     name="amount", rows=2, missing=0.5, ks=None, psi=0.125, jensen_shannon=None, effect=-0.5,
-                    lower_bound=0.25, log_p=-3.5, scale=1, contrast="location", calibrated=True, alarm=False)]),
+                    lower_bound=0.25, log_p=-3.5, scale=1, contrast="location", calibrated=False, alarm=False,
+                    wasserstein=0.5, chi_square=4.5, chi_square_p=0.25, mean_shift=-0.5, spread_shift=None,
+                    uncalibrated="too short")], onset=-200_000),
     DriftAlert(alert_id="a1", kind="covariate", window_start=0, window_end=200_000, scale=2, onset=-200_000,
                features=["amount"], sentence="Drift: amount moved up.", budget="1 in 1000 windows", profile="cd34",
                model=MODEL, labelled_offset=250),
@@ -104,6 +106,14 @@ def test_bytes_of_old_are_read_as_they_always_were(message: Message) -> None:
 def test_a_reader_ignores_fields_that_it_does_not_know(message: Message) -> None:
     wider = golden(message)[:-1] + b',"of_a_later_version":{"a":[1]}}'
     assert decode(wider, type(message)) == message
+
+
+def test_a_report_from_before_it_had_an_onset_and_more_statistics_is_still_read() -> None:
+    old = (GOLDEN / "DriftReport.first.json").read_bytes().rstrip(b"\n")
+    report = decode(old, DriftReport)
+    (feature,) = report.features
+    assert (report.onset, report.rows, feature.psi, feature.uncalibrated) == (None, 2, 0.125, "")
+    assert (feature.wasserstein, feature.chi_square, feature.mean_shift, feature.spread_shift) == (None,) * 4
 
 
 def test_every_message_type_has_golden_bytes() -> None:

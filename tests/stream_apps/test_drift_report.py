@@ -2,11 +2,13 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from drift.profile import ReferenceProfile
+from drift.statistics.psi import corrected_population_stability_index
 from schemas.codec import decode, encode
 from schemas.messages import DriftAlert, DriftReport, Model, derived_id
 from stream_apps.closing import ClosedWindow
@@ -36,6 +38,23 @@ def moved() -> NDArray[np.int64]:
     return counts
 
 
+def unknown() -> NDArray[np.int64]:
+    """Half the categories are new."""
+    counts = reference()
+    counts[-4:] = (50, 50, 100, 0)
+    return counts
+
+
+def beyond() -> NDArray[np.int64]:
+    """A fifth of the first feature's rows is above the reference's range."""
+    counts = reference()
+    first, last = PROFILE.offsets[:2]
+    counts[first:last] = 10
+    counts[first] = counts[last - 1] = 0
+    counts[last - 2] = 50
+    return counts
+
+
 def missing() -> NDArray[np.int64]:
     """Every value of every feature is missing."""
     counts = np.zeros(PROFILE.size, dtype=np.int64)
@@ -51,10 +70,12 @@ def test_the_reference_itself_is_no_drift_and_its_distances_are_nothing() -> Non
     report, verdict = judge().judge(window(0, reference()))
     assert not verdict.alarm
     assert (report.rows, report.window_end, report.covered) == (200, 10_000, {"0": 5})
+    assert report.onset is None
     for feature in report.features:
-        assert feature.psi == pytest.approx(0, abs=1e-6)
-        assert feature.jensen_shannon == pytest.approx(0, abs=1e-6)
-        assert (feature.ks is None) == (feature.name == "c")
+        distances = [feature.psi, feature.jensen_shannon, feature.chi_square, 1 - (feature.chi_square_p or 0)]
+        ordered = [feature.ks, feature.wasserstein, feature.mean_shift, feature.spread_shift]
+        assert distances == pytest.approx([0] * 4, abs=1e-6)
+        assert ordered == ([None] * 4 if feature.name == "c" else pytest.approx([0] * 4, abs=1e-6))
 
 
 def test_a_moved_feature_alarms_and_the_alert_names_it() -> None:
@@ -77,14 +98,32 @@ def test_the_alerts_id_depends_on_pipeline_profile_kind_and_window_only() -> Non
     assert other.alert_id != alert.alert_id
 
 
-@pytest.mark.parametrize("counts", [missing(), np.zeros(PROFILE.size, dtype=np.int64), reference(0)],
-                         ids=["missing", "nothing", "no rows"])
-def test_where_there_is_nothing_to_show_the_statistics_are_none_and_no_number_is_nan(counts: NDArray[np.int64]) -> None:
+@pytest.mark.parametrize("counts", [missing(), reference(0), moved(), unknown(), beyond()],
+                         ids=["missing", "no rows", "moved", "unknown", "beyond"])
+def test_where_there_is_nothing_to_show_a_statistic_is_none_and_no_number_is_nan(counts: NDArray[np.int64]) -> None:
     report, _ = judge().judge(window(0, counts))
     assert decode(encode(report), DriftReport) == report
     for feature in report.features:
-        assert (feature.ks, feature.psi, feature.jensen_shannon) == (None, None, None)
-        assert all(map(math.isfinite, (feature.effect, feature.lower_bound, feature.log_p, feature.missing)))
+        assert all(math.isfinite(x) for x in msgspec.structs.astuple(feature) if isinstance(x, float))
+        present = feature.rows > 0 and feature.missing < 1
+        assert (feature.ks is not None) == (present and feature.name != "c")
+        assert (feature.psi is not None) == (feature.rows > 0)
+
+
+def test_psi_is_the_corrected_one_and_has_a_missing_cell() -> None:
+    counts = reference()
+    first, last = PROFILE.offsets[:2]
+    counts[first:last] //= 2
+    counts[last - 1] = 100
+    report, _ = judge().judge(window(0, counts))
+    shown = {feature.name: feature.psi or 0.0 for feature in report.features}
+    *by_rows, of_reference = PROFILE.features[0].design_effect
+    expected = corrected_population_stability_index(
+        np.array(PROFILE.features[0].counts), counts[first:last], reference_effect=of_reference,
+        window_effect=float(np.interp(np.log2(counts[first:last].sum()), range(21), by_rows)))
+    assert shown["a"] == pytest.approx(expected)
+    assert shown["a"] > 1
+    assert shown["b"] == 0
 
 
 def test_missing_values_are_an_alert_of_their_own_kind() -> None:
@@ -94,16 +133,52 @@ def test_missing_values_are_an_alert_of_their_own_kind() -> None:
     assert all(feature.missing == 1.0 for feature in report.features)
 
 
+@pytest.mark.parametrize(("counts", "sentence"), [
+    (unknown(), "Drift: c is more often an unknown category by 1.57 in Cohen's h"),
+    (beyond(), "Drift: a is more often out of range, above "),
+])
+def test_unknown_categories_and_numbers_out_of_range_are_an_alert_of_the_schema(
+        counts: NDArray[np.int64], sentence: str) -> None:
+    judging = judge()
+    report, verdict = judging.judge(window(0, counts))
+    alert = judging.alert(report, verdict, MODEL, 0)
+    assert alert.kind == "schema"
+    assert alert.alert_id == derived_id("tiny", "p", "schema", 0)
+    assert alert.sentence.startswith(sentence)
+
+
+STARTS = (0, 40_000, 70_000, 120_000)  # between them there were no rows
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_onset_is_when_its_window_began_even_where_windows_without_rows_lie_between(restarted: bool) -> None:
+    pipeline = msgspec.structs.replace(PIPELINE, drift=msgspec.structs.replace(PIPELINE.drift, scales=3))
+    judging = DriftJudge(pipeline=pipeline, profile=PROFILE)
+    for start in STARTS[:3]:
+        before = window(start, moved() if start else reference())
+        if restarted:
+            judging.remember(before)
+        else:
+            judging.judge(before)
+    report, verdict = judging.judge(window(STARTS[3], moved()))
+    assert (verdict.onset, report.onset) == (2, 40_000)
+    judging.judge(window(130_000, reference()))
+    assert judging.alert(report, verdict, MODEL, 0).onset == 40_000
+
+
 def test_remembering_a_window_counts_for_the_next_as_judging_it_would() -> None:
     straight, restarted = judge(), judge()
     straight.judge(window(0, moved()))
     restarted.remember(window(0, moved()))
-    begun = DriftJudge(pipeline=PIPELINE, profile=PROFILE, history=[reference(3), reference(9), moved()])
-    reports = [one.judge(window(10_000, reference()))[0] for one in (straight, restarted, begun)]
-    assert reports[0] == reports[1] == reports[2]
+    assert straight.judge(window(10_000, reference())) == restarted.judge(window(10_000, reference()))
 
 
 def test_the_history_is_as_long_as_the_longest_scale() -> None:
-    judging = DriftJudge(pipeline=PIPELINE, profile=PROFILE, history=[reference()] * 50)
-    judging.remember(window(0, reference()))
-    assert len(judging._history) == 2 ** (PIPELINE.drift.scales - 1)
+    longest = 2 ** (PIPELINE.drift.scales - 1)
+    forgetful, young = judge(), judge()
+    forgetful.remember(window(0, moved()))
+    for number in range(longest):
+        forgetful.remember(window(10_000 * (number + 1), reference()))
+        young.remember(window(10_000 * (number + 1), reference()))
+    newest = window(10_000 * (longest + 1), reference())
+    assert forgetful.judge(newest) == young.judge(newest)

@@ -1,0 +1,143 @@
+"""The command `automl-stream backtest`. What it runs is loaded when it runs: the command line starts without it."""
+# ruff: noqa: PLC0415
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl_stream.local_stack.options import Json
+from automl_stream.wrong_use import WrongUse
+
+if TYPE_CHECKING:
+    from automl_stream.backtest.replay import Progress
+    from automl_stream.backtest.result import Result
+    from schemas.pipeline import Pipeline
+
+PIPELINES = Path("pipelines")
+AS_IT_STANDS = "default"
+
+
+def add_command(app: typer.Typer) -> None:
+    """Add `backtest`. It ends with 0, and with 2 where a file or an option cannot be used."""
+    app.command("backtest")(backtest)
+
+
+def backtest(
+    file: Annotated[Path, typer.Argument(help="Labelled rows, oldest first: CSV, CSV.gz, Parquet or JSON Lines.")],
+    pipeline: Annotated[Path | None, typer.Option(help="Pipeline file; else pipelines/<stem>.toml.")] = None,
+    policy: Annotated[list[Path] | None, typer.Option(
+        help="File of keys to lay over the pipeline's; repeat to compare.")] = None,
+    first_rows: Annotated[str, typer.Option(help="Rows of the first model: a number, or 0.2, or 20%.")] = "20%",
+    label_delay: Annotated[int, typer.Option(min=0, help="Rows by which a label comes after its event.")] = 0,
+    truth: Annotated[Path | None, typer.Option(help="Documented changes; else <stem>.truth.json beside FILE.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures to this file.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Replay a labelled file through the whole loop without Kafka: what it would have alerted, trained and served."""
+    from automl_stream.backtest.replay import Plan
+    from automl_stream.backtest.replay import backtest as replay
+    from automl_stream.backtest.truth import load_truth, read_truth
+    from producers.files import file_rows, open_table
+
+    if html is not None:
+        _require_page(html)
+    table = open_table(file)
+    trained = rows_trained(first_rows, table.rows)
+    known = load_truth(truth) if truth is not None else read_truth(file)
+    policies = load_policies(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml", policy or [])
+    sources = {name: file_rows(table, loaded) for name, loaded in policies.items()}  # columns are checked here
+    results = []
+    for name, loaded in policies.items():
+        plan = Plan(rows_trained=trained, policy=name, label_delay_rows=label_delay, truth=known)
+        with progress_bar(name, table.rows, silent=as_json) as heard:
+            results.append(replay(sources[name], loaded, plan, heard))
+    _publish(results, html, as_json=as_json)
+
+
+def _require_page(html: Path) -> None:
+    """A page that cannot be made is refused before the work and not after it."""
+    if find_spec("plotly") is None:
+        raise WrongUse("--html needs plotly; install automl-stream[backtest]")
+    if html.is_dir():
+        raise WrongUse(f"--html {html}: is a folder; give the path of a file")
+    if not html.absolute().parent.is_dir():
+        raise WrongUse(f"--html {html}: there is no folder {html.parent}; make it, or choose another")
+
+
+def rows_trained(text: str, rows: int) -> int:
+    """How many of so many rows make the first model.
+
+    Raises:
+        WrongUse: where it is neither a number of rows nor a share, or leaves nothing to train on or to replay.
+    """
+    if re.fullmatch(r"[0-9]{1,15}", text):
+        trained = int(text)
+    elif re.fullmatch(r"[0-9]*\.[0-9]+", text):
+        trained = int(rows * float(text))
+    elif re.fullmatch(r"[0-9]+(\.[0-9]+)?%", text):
+        trained = int(rows * float(text[:-1]) / 100)
+    else:
+        raise WrongUse(f"--first-rows {text}: allowed are a number of rows such as 5000, or a share such as 0.2 or 20%")
+    if not 0 < trained < rows:
+        raise WrongUse(f"--first-rows {text}: of {rows} rows that leaves nothing to train on or nothing to replay")
+    return trained
+
+
+def load_policies(pipeline: Path, policies: Sequence[Path]) -> "dict[str, Pipeline]":
+    """The pipeline under each policy, by the stem of its file; as it stands where there is none.
+
+    Raises:
+        PipelineError: where a file cannot be used.
+        WrongUse: where two policies have one name.
+    """
+    from automl_stream.backtest.policies import load_policy
+    from schemas.pipeline import load_pipeline
+
+    if not policies:
+        return {AS_IT_STANDS: load_pipeline(pipeline)}
+    named = {path.stem: path for path in policies}
+    if len(named) < len(policies):
+        raise WrongUse("--policy: two files have the same stem, which names the policy; rename one of them")
+    return {name: load_policy(pipeline, path) for name, path in named.items()}
+
+
+@contextmanager
+def progress_bar(name: str, rows: int, *, silent: bool) -> "Iterator[Progress]":
+    """Hears how many rows are done, and shows it on a terminal's stderr."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    look = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"),
+            TimeRemainingColumn())
+    with Progress(*look, console=console, disable=silent or not console.is_terminal) as progress:
+        task = progress.add_task(escape(name), total=rows)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _publish(results: "Sequence[Result]", html: Path | None, *, as_json: bool) -> None:
+    import msgspec
+    from rich.console import Console
+
+    from automl_stream.backtest.document import document
+    from automl_stream.backtest.table import show
+
+    if html is not None:
+        from plotly.offline import get_plotlyjs
+
+        from automl_stream.backtest.page import page
+
+        html.write_text(page(results, get_plotlyjs()), "utf-8")
+        typer.echo(f"The page is in {html}.", err=True)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(document(results)).decode() + "\n")
+    else:
+        show(results, Console(soft_wrap=True))

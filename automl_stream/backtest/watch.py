@@ -1,0 +1,95 @@
+"""The monitor of one partition, in memory: what is counted closes windows, and each is judged once."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from automl_stream.backtest.result import Alert, FeaturePoint, Window
+from automl_stream.backtest.world import Reference
+from drift.verdict import Verdict
+from schemas.messages import DriftAlert, DriftReport, FeatureDrift, PartitionWatermark
+from schemas.model_log import NO_EPOCH
+from schemas.pipeline import Pipeline
+from stream_apps.closing import ClosedWindow, WindowLedger
+from stream_apps.drift_report import DriftJudge
+from stream_apps.model_slot import LoadedModel
+from stream_apps.windows import CountedRows, PartitionWindows, WindowSettings
+
+
+class RowTimes:
+    """Which row of the file reached which event time first; a row without a usable time reaches nothing new."""
+
+    def __init__(self) -> None:
+        self._reached = array("q")
+
+    def __len__(self) -> int:
+        return len(self._reached)
+
+    def add(self, ts: int | None) -> None:
+        """The next row."""
+        before = self._reached[-1] if self._reached else -(2**63)
+        self._reached.append(before if ts is None else max(before, ts))
+
+    def first_at(self, ts: int) -> int:
+        """The first row at `ts` or later; the number of rows where there is none yet."""
+        return bisect_left(self._reached, ts)
+
+
+class Watch:
+    """Closes windows in event-time order and judges them; `references` are known by the time windows need them."""
+
+    def __init__(self, pipeline: Pipeline, references: Mapping[int, Reference], times: RowTimes,
+                 first_row: int) -> None:
+        self.windows: list[Window] = []
+        self.alerts: list[Alert] = []
+        self._pipeline = pipeline
+        self._references = references
+        self._times = times
+        self._first_row = first_row
+        settings = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
+        self._open = PartitionWindows(partition=0, settings=settings)
+        self._ledger = WindowLedger(partitions=1, size=pipeline.windows.size)
+        self._judge: DriftJudge | None = None
+        self._judging = NO_EPOCH
+
+    def count(self, rows: CountedRows, model: LoadedModel, labelled: int) -> list[DriftAlert]:
+        """Count scored rows, whose offsets are their numbers in the file; returns alerts, which apply before the row
+        `labelled` of the training log."""
+        final = self._open.add(rows, model.layout)
+        standing = PartitionWatermark(partition=0, covered=int(rows.offsets[-1]) + 1, watermark=self._open.watermark,
+                                      idle=False)
+        closed = [window for record in (*final, standing) for window in self._ledger.offer(record)]
+        said = (self._close(window, model, labelled) for window in closed)
+        return [alert for alert in said if alert is not None]
+
+    def _close(self, window: ClosedWindow, model: LoadedModel, labelled: int) -> DriftAlert | None:
+        reference = self._references[window.profile_epoch]
+        if self._judge is None or self._judging != window.profile_epoch:
+            self._judge = DriftJudge(pipeline=self._pipeline, profile=reference.profile)
+            self._judging = window.profile_epoch
+        report, verdict = self._judge.judge(window)
+        self.windows.append(self._window(report, verdict, reference))
+        if not verdict.alarm:
+            return None
+        alert = self._judge.alert(report, verdict, model.model, labelled)
+        self.alerts.append(Alert(
+            window_start=alert.window_start, row=window.covered["0"], kind=alert.kind, features=alert.features,
+            onset_row=self._row_at(alert.onset), sentence=alert.sentence, alert_id=alert.alert_id))
+        return alert
+
+    def _window(self, report: DriftReport, verdict: Verdict, reference: Reference) -> Window:
+        points = [_point(feature) for feature in report.features]
+        return Window(
+            start=report.window_start, first_row=self._row_at(report.window_start),
+            end_row=self._row_at(report.window_end), rows=report.rows, alarm=report.alarm,
+            evidence=max(point.evidence for point in points), threshold=-verdict.threshold, sentence=report.verdict,
+            profile=report.profile, reference_row=self._times.first_at(reference.since), features=points)
+
+    def _row_at(self, ts: int) -> int:
+        return max(self._first_row, self._times.first_at(ts))
+
+
+def _point(feature: FeatureDrift) -> FeaturePoint:
+    return FeaturePoint(
+        name=feature.name, evidence=max(0.0, -feature.log_p), effect=feature.effect, lower_bound=feature.lower_bound,
+        missing=feature.missing, psi=feature.psi, ks=feature.ks, calibrated=feature.calibrated, alarm=feature.alarm)

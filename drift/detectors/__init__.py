@@ -1,0 +1,1 @@
+"""Label-based change detectors: they watch the losses of labelled rows, beside the budgeted decision and outside it."""

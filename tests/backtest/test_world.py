@@ -1,0 +1,128 @@
+"""The world answers a session as Kafka and MLflow would: epochs, versions, refusals, and what training costs."""
+
+from collections.abc import Callable, Generator
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from automl_stream.backtest import world as worlds
+from automl_stream.backtest.world import World
+from producers.labelled import labelled_rows
+from schemas.messages import LabelledEvent, Recipe
+from schemas.pipeline import Pipeline
+from tests.backtest.conftest import payments, rows_of
+from trainer.candidates import FittedExpert, fit
+from trainer.effects import Announced, Answer, Effect, Promote, Refused, RenewProfile
+from trainer.history import History, TrainingRows
+
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return payments()
+
+
+@pytest.fixture(scope="module")
+def events(pipeline: Pipeline) -> list[LabelledEvent]:
+    return list(labelled_rows(rows_of(pipeline, ROWS), pipeline, "f00d", lambda _row, _problem: None))
+
+
+@pytest.fixture
+def data(pipeline: Pipeline, events: list[LabelledEvent]) -> TrainingRows:
+    return history_of(pipeline, events).dataset(0, ROWS - 1)
+
+
+def history_of(pipeline: Pipeline, events: list[LabelledEvent]) -> History:
+    history = History(pipeline)
+    for offset, event in enumerate(events):
+        history.append(offset, event)
+    return history
+
+
+@pytest.fixture
+def world(pipeline: Pipeline, events: list[LabelledEvent]) -> World:
+    """Open, with its first model; its clock ticks a second each time it is asked."""
+    ticks = count()
+    opened = World(pipeline, lambda: float(next(ticks)))
+    opened.row = ROWS
+    opened.open(history_of(pipeline, events), ROWS)
+    return opened
+
+
+@pytest.fixture
+def promote(pipeline: Pipeline, data: TrainingRows) -> Callable[..., Promote]:
+    def make(rows: int, replaces: int, decision_id: str = "d") -> Promote:
+        part = replace_rows(data, rows)
+        expert: FittedExpert = fit(pipeline, "logistic", part)
+        recipe = Recipe(family="logistic", window="all", dataset=part.dataset, seed=0)
+        return Promote(decision_id=decision_id, reason="refresh", expert=expert, recipe=recipe, validation=part.rows,
+                       metrics={}, replaces=replaces)
+
+    return make
+
+
+def replace_rows(data: TrainingRows, rows: int) -> TrainingRows:
+    return TrainingRows(dataset=replace(data.dataset, last=rows - 1, rows=rows), rows=data.rows.part(0, rows),
+                        classes=data.classes)
+
+
+def ask(world: World, *effects: Effect) -> list[Answer]:
+    """What the world answers to these effects of a session."""
+    answers: dict[int, Answer] = {}
+
+    def steps() -> Generator[Effect, Answer, None]:
+        for number, effect in enumerate(effects):
+            answers[number] = yield effect
+
+    world.drive(steps())
+    return list(answers.values())
+
+
+def test_a_promotion_takes_the_next_epoch_and_version_and_keeps_the_profile(
+        world: World, promote: Callable[..., Promote]) -> None:
+    first = world.serving()
+    assert ask(world, promote(250, 0)) == [Announced(epoch=1, version="2")]
+    second = world.serving()
+    assert (second.model.epoch, second.model.version) == (1, "2")
+    assert second.layout == first.layout
+    assert [(swap.row, swap.version) for swap in world.swaps] == [(ROWS, "1"), (ROWS, "2")]
+    assert world.serving() is second
+
+
+def test_a_renewed_profile_is_announced_with_the_same_model_and_windows_find_their_reference(
+        world: World, data: TrainingRows) -> None:
+    first = world.serving()
+    newer = data.rows.part(100, ROWS)
+    assert ask(world, RenewProfile(decision_id="s", rows=newer, replaces=0)) == [Announced(epoch=1, version="1")]
+    renewed = world.serving()
+    assert renewed.model.digest == first.model.digest
+    assert renewed.layout.profile_epoch == 1
+    assert [reference.since for reference in world.references.values()] == [data.rows.ts[0], data.rows.ts[100]]
+    assert len(world.swaps) == 1
+
+
+def test_going_back_to_a_model_that_has_served_is_a_rollback(world: World, promote: Callable[..., Promote]) -> None:
+    ask(world, promote(200, 0, "a"), promote(250, 1, "b"))
+    assert world.rollbacks == 0
+    assert ask(world, promote(200, 2, "c")) == [Announced(epoch=3, version="4")]
+    assert world.rollbacks == 1
+
+
+def test_a_model_whose_file_answers_otherwise_is_refused_and_the_one_before_serves_on(
+        world: World, promote: Callable[..., Promote], monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = worlds.export(promote(120, 0).expert)
+    monkeypatch.setattr(worlds, "export", lambda _expert: stranger)
+    (answer,) = ask(world, promote(250, 0))
+    assert isinstance(answer, Refused)
+    assert "differs from the fitted model" in answer.reason
+    assert (world.serving().model.version, len(world.swaps)) == ("1", 1)
+
+
+def test_every_fit_is_counted_and_exports_and_profiles_are_training_too(
+        world: World, promote: Callable[..., Promote]) -> None:
+    before = world.training_seconds
+    assert (world.fits, world.fit_seconds) == (2, 2.0)  # one family is tried, then fitted on all rows
+    ask(world, promote(250, 0))
+    assert (world.training_seconds, world.fit_seconds) == (before + 1, 2.0)
