@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its plot, from every stored result.
+"""docs/benchmarks.md and docs/decisions-benchmark.md with their plots, from every stored result.
 
 Run: python -m bench.report
 """
@@ -9,6 +9,7 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.figure import Figure
 
+from bench.decisions import pictures
 from bench.result import RESULTS, Chart, Result, Table, cell, say
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -19,13 +20,32 @@ Written by `python -m bench.report` from bench/results; do not edit. `make bench
 
 Contenders take turns in one run, on one broker, with the same bytes and the same ONNX model. Figures are medians of the
 rounds, and ratios say more than absolute figures: the broker, the contender and the driver share the machine's cores.
+False alarms and delays of the drift decision have [a page of their own](decisions-benchmark.md).
+"""
+DECISIONS = "decisions"
+DECISIONS_INTRODUCTION = f"""# Benchmark of the drift decision
+
+Written by `python -m bench.report` from bench/results; do not edit. `python -m bench.{DECISIONS} --write` measures it
+again; `--quick` takes at most five minutes, with fewer streams. No broker is needed. How it is measured is said atop
+each module of [bench/{DECISIONS}](../bench/{DECISIONS}/__init__.py).
+
+The user declares one number: at most one false alarm in so many closed windows, over all features and scales. Does the
+decision keep to it where nothing changes, and how soon does it find what does change?
+
+![Realised over declared false alarms]({pictures.RATIOS})
+
+![Delays]({pictures.DELAYS})
 """
 
 
 def main() -> None:
-    """Write the page and its plot."""
-    stored = [msgspec.json.decode(path.read_bytes(), type=Result) for path in RESULTS.glob("*.json")]
-    results = sorted(stored, key=lambda r: (ORDER.index(r.name) if r.name in ORDER else len(ORDER), r.name))
+    """Write the pages and their plots."""
+    stored = {path.stem: msgspec.json.decode(path.read_bytes(), type=Result) for path in RESULTS.glob("*.json")}
+    decisions = stored.pop(DECISIONS, None)
+    if decisions is not None:
+        pictures.draw(decisions.raw, DOCS)
+        (DOCS / f"{DECISIONS}-benchmark.md").write_text(DECISIONS_INTRODUCTION + section(decisions), "utf-8")
+    results = sorted(stored.values(), key=lambda r: (ORDER.index(r.name) if r.name in ORDER else len(ORDER), r.name))
     charts = [chart for result in results for chart in result.charts]
     if charts:
         draw(charts, DOCS / "benchmarks.svg")
