@@ -150,7 +150,11 @@ class Decider:
         Of alarms with the same p-value, as a constant's value and what replaces it, the one that gained.
         """
         log_p, effect, lower = evidence
-        large = (lower >= self._settings.min_effect) & self._features[index].calibrated
+        feature = self._features[index]
+        large = (lower >= self._settings.min_effect) & feature.calibrated
+        if feature.only_higher:
+            large[:, 0] &= effect[:, 0] > 0
+            large[:, 1:] = False
         alarms = (log_p < self.threshold) & large
         if not alarms.any():
             scale, column = divmod(int(log_p.argmin()), log_p.shape[1])

@@ -30,6 +30,7 @@ from drift.errors import ProfileError
 
 MIN_INDEPENDENT_ROWS = 20
 MIN_CYCLES = 3
+LOSS = "model.loss"  # what the losses of labelled rows are called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     design_effect: tuple[float, ...]
     degrees: tuple[float, ...]
     uncalibrated: str | None = None  # why this feature is shown but must not alarm
+    only_higher: bool = False  # alarms only where its values lie higher
 
     def __post_init__(self) -> None:
         """Raise ProfileError unless the parts fit each other."""
@@ -86,10 +88,14 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """Features in order; their cells lie one after another in one flat count vector of length `size`."""
+    """Features in order; their cells lie one after another in one flat count vector of length `size`.
+
+    `loss`: of rows that the model was not fitted on. It is not the scorer's to count, and so not among the features.
+    """
 
     v: Literal[1] = 1
     features: tuple[FeatureProfile, ...]
+    loss: FeatureProfile | None = None
 
     def __post_init__(self) -> None:
         """Raise ProfileError without features or with a name twice."""
@@ -113,6 +119,10 @@ class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
         """Reference rows, m: the most of any feature (predictions and losses may have fewer)."""
         return max(feature.rows for feature in self.features)
 
+    def with_loss(self) -> Self:
+        """The same with the loss as the last feature: what is judged."""
+        return self if self.loss is None else type(self)(features=(*self.features, self.loss))
+
     def encode(self) -> bytes:
         """JSON; equal profiles give equal bytes."""
         return msgspec.json.encode(self)
@@ -132,12 +142,20 @@ class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.encode()).hexdigest()
 
 
-def build_profile(features: Sequence[FeatureColumn], *, longest_cycle: int | None = None) -> ReferenceProfile:
+def build_profile(
+    features: Sequence[FeatureColumn], *, longest_cycle: int | None = None, losses: NumberColumn | None = None
+) -> ReferenceProfile:
     """Profile of the reference rows; `longest_cycle` (rows) is the slowest cycle the data is known to have.
+
+    `losses`: in time order, of rows that the model which answered was not fitted on; none or empty: not watched.
 
     Raises ProfileError where there are no features, no rows, or a name twice.
     """
-    return ReferenceProfile(features=tuple(_feature(column, longest_cycle) for column in features))
+    loss = None
+    if losses is not None and len(losses):
+        loss = _feature(FeatureColumn(name=LOSS, kind="number", values=losses), longest_cycle)
+        loss = msgspec.structs.replace(loss, only_higher=True)
+    return ReferenceProfile(features=tuple(_feature(column, longest_cycle) for column in features), loss=loss)
 
 
 def _feature(column: FeatureColumn, longest_cycle: int | None) -> FeatureProfile:

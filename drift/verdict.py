@@ -6,9 +6,10 @@ from typing import Literal
 import msgspec
 
 from drift.cells import OTHER
+from drift.profile import LOSS
 
 Contrast = Literal["location", "scale", "missing", "cell", "outside"]
-DriftKind = Literal["covariate", "missing", "schema"]
+DriftKind = Literal["covariate", "missing", "schema", "concept"]
 
 _KINDS: dict[Contrast | None, DriftKind] = {"missing": "missing", "outside": "schema"}
 
@@ -38,8 +39,9 @@ class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> DriftKind:
-        """What has changed: how often values are missing or outside what is known, else how they are distributed."""
-        return _KINDS.get(self.contrast, "covariate")
+        """What has changed: how wrong the model is; how often values are missing or outside what is known; else how
+        they are distributed."""
+        return "concept" if self.name == LOSS else _KINDS.get(self.contrast, "covariate")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -188,7 +188,8 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
 class DriftReport(Message, frozen=True, kw_only=True):
     """Verdict on one closed window. `covered`: offsets of `events` (exclusive) by partition.
 
-    `onset`: of an alarm, the start of the window in which the change began.
+    `onset`: of an alarm, the start of the window in which the change began. `labelled`: end (exclusive) of the labelled
+    rows whose losses were counted; those since the report before it are this window's.
     """
 
     window_start: int
@@ -201,6 +202,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
     verdict: str
     features: list[FeatureDrift]
     onset: int | None = None
+    labelled: int = 0
 
 
 AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]

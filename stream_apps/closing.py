@@ -13,7 +13,10 @@ from schemas.messages import PartitionCount, WindowCounts, WindowRecord
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedWindow:
-    """Counts of one window, summed over the partitions, under the newest profile that any of them counted with."""
+    """Counts of one window, summed over the partitions, under the newest profile that any of them counted with.
+
+    `losses`: counts of the labelled rows that came while it was the next to close, where the profile has a loss.
+    """
 
     start: int
     profile: str
@@ -21,6 +24,7 @@ class ClosedWindow:
     rows: int
     counts: NDArray[np.int64]
     covered: dict[str, int]
+    losses: NDArray[np.int64] | None = None
 
 
 @dataclass(kw_only=True)

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drift.decision import Decider, DecisionSettings
 from drift.profile import ReferenceProfile
@@ -26,28 +27,33 @@ class DriftJudge:
         settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                     min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
         self._history: deque[ClosedWindow] = deque(maxlen=settings.history_windows)
-        self._decider = Decider(self.profile, settings)
-        self._statistics = ShownStatistics(self.profile)
-        self._names = [feature.name for feature in self.profile.features]
+        watched = self.profile.with_loss()
+        self._decider = Decider(watched, settings)
+        self._statistics = ShownStatistics(watched)
+        self._names = [feature.name for feature in watched.features]
+        self._no_losses = np.zeros(watched.size - self.profile.size, dtype=np.int64)
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
         self._history.append(window)
 
-    def judge(self, window: ClosedWindow) -> tuple[DriftReport, Verdict]:
-        """Remember the window and say what it shows."""
+    def judge(self, window: ClosedWindow, labelled: int = 0) -> tuple[DriftReport, Verdict]:
+        """Remember the window and say what it shows; `labelled`: end of the rows of `labelled` that were counted."""
         self.remember(window)
-        verdict = self._decider.decide(np.array([before.counts for before in self._history]))
-        shown = dict(zip(self._names, self._statistics.of(window.counts), strict=True))
+        verdict = self._decider.decide(np.array([self._counts(before) for before in self._history]))
+        shown = dict(zip(self._names, self._statistics.of(self._counts(window)), strict=True))
         report = DriftReport(
             window_start=window.start, window_end=window.start + self.pipeline.windows.size, profile=window.profile,
-            rows=window.rows, covered=window.covered, pipeline_digest=self.pipeline.digest, alarm=verdict.alarm,
-            verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
+            rows=window.rows, covered=window.covered, labelled=labelled, pipeline_digest=self.pipeline.digest,
+            alarm=verdict.alarm, verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
             onset=None if verdict.onset is None else self._history[-1 - verdict.onset].start,
         )
         return report, verdict
 
-    def alert(self, report: DriftReport, verdict: Verdict, model: Model, labelled_offset: int) -> DriftAlert:
+    def _counts(self, window: ClosedWindow) -> NDArray[np.int64]:
+        return np.concatenate((window.counts, self._no_losses if window.losses is None else window.losses))
+
+    def alert(self, report: DriftReport, verdict: Verdict, model: Model) -> DriftAlert:
         """The alert of a window whose verdict is an alarm."""
         guilty = [f for f in verdict.features if f.alarm]
         kind: AlertKind = guilty[0].kind
@@ -56,7 +62,7 @@ class DriftJudge:
             window_start=report.window_start, window_end=report.window_end, scale=guilty[0].scale,
             onset=report.window_start if report.onset is None else report.onset, features=[f.name for f in guilty],
             sentence=verdict.words, budget=str(self.pipeline.drift.false_alarms), profile=report.profile, model=model,
-            labelled_offset=labelled_offset,
+            labelled_offset=report.labelled,
         )
 
 

@@ -1,14 +1,15 @@
 """The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due.
 
 It keeps no state but Kafka's: on start it reads `window-counts` again from the beginning, and `drift-stats` for what it
-has already said. Run: python -m stream_apps.monitor
+has already said, and how far each window had counted the losses of `labelled`. Run: python -m stream_apps.monitor
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -35,14 +36,13 @@ from stream_apps.artifacts import ArtifactReader
 from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
+from stream_apps.labelled_losses import LabelledLosses
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
-
-MAX_HISTORY = 512  # windows: the longest scale of a pipeline
 
 log = structlog.get_logger()
 
@@ -52,6 +52,14 @@ _decode_counts = msgspec.json.Decoder(WindowRecord).decode
 
 class UnknownModel(Exception):
     """Windows were counted under a model that the log of models does not have. Not retriable."""
+
+
+class _Said(NamedTuple):
+    """A window that was reported before the restart; it counted `labelled` from offset `first` to `end` (exclusive)."""
+
+    window: ClosedWindow
+    first: int
+    end: int
 
 
 class MonitorMetrics:
@@ -73,15 +81,17 @@ class Monitor:
         self._app = app
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
+        self._longest = 2 ** (pipeline.drift.scales - 1)  # windows
         self.metrics = MonitorMetrics()
         self._start_again(pipeline.pipeline.partitions)
 
     def _start_again(self, partitions: int) -> None:
         self._ledger = WindowLedger(partitions=partitions, size=self._pipeline.windows.size)
-        self._said: set[tuple[int, str]] = set()
+        self._said: dict[tuple[int, str], int] = {}  # windows, and how far each had counted `labelled`
+        self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
-        self._before: deque[ClosedWindow] = deque(maxlen=MAX_HISTORY)
+        self._before: deque[_Said] = deque(maxlen=self._longest)
 
     async def assigned(self) -> None:
         """Read again from the beginning, but say nothing twice."""
@@ -91,7 +101,7 @@ class Monitor:
         self._start_again(await self._first_partitions())
         for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
             report = decode(value or b"", DriftReport)
-            self._said.add((report.window_start, report.profile))
+            self._said.setdefault((report.window_start, report.profile), report.labelled)
         self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
         log.info("window counts are read from the beginning", windows_reported=len(self._said))
 
@@ -123,17 +133,20 @@ class Monitor:
         if self._judging != window.profile_epoch:
             self._judging, self._judge = window.profile_epoch, None
             self._before.clear()
-        if (window.start, window.profile) in self._said:
-            if self._judge is None:
-                self._before.append(window)
-            else:
-                self._judge.remember(window)
+        said = self._said.get((window.start, window.profile))
+        if said is not None and self._judge is None:
+            # Most of these are forgotten again: their labelled rows are read when that is needed.
+            self._before.append(_Said(window, self._losses.end, said))
+            self._losses.end = said
             return
         judge = await self._judge_of(window)
-        report, verdict = judge.judge(window)
+        window = await self._with_losses(judge, window, said)
+        if said is not None:
+            judge.remember(window)
+            return
+        report, verdict = judge.judge(window, self._losses.end)
         if verdict.alarm:
-            _, labelled = await log_bounds(self._topic(LABELLED), self._bootstrap_servers)
-            alert = judge.alert(report, verdict, await self._serving(), labelled)
+            alert = judge.alert(report, verdict, await self._serving())
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)
             # Before the report: a crash between the two says the alert again, under the same id, and loses nothing.
             await self._send(DRIFT_ALERTS, alert.alert_id, encode(alert))
@@ -150,8 +163,14 @@ class Monitor:
             profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
             self._judge = DriftJudge(pipeline=self._pipeline, profile=profile)
             for before in self._before:
-                self._judge.remember(before)
+                self._losses.end = before.first
+                self._judge.remember(await self._with_losses(self._judge, before.window, before.end))
+            self._before.clear()
         return self._judge
+
+    async def _with_losses(self, judge: DriftJudge, window: ClosedWindow, until: int | None) -> ClosedWindow:
+        """The window with the losses of the labelled rows that it counts: up to now, unless it has been said."""
+        return replace(window, losses=await self._losses.read(judge.profile, window.profile_epoch, until))
 
     async def _models(self) -> ModelLog:
         models = ModelLog()

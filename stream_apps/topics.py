@@ -56,19 +56,23 @@ async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes 
     return [record async for record in read_each(topic, bootstrap_servers)]
 
 
-async def read_each(topic: str, bootstrap_servers: str) -> AsyncGenerator[tuple[int, bytes | None]]:
-    """(offset, value) of every record that a one-partition topic holds by now, oldest first."""
+async def read_each(topic: str, bootstrap_servers: str, *, first: int = 0,
+                    end: int | None = None) -> AsyncGenerator[tuple[int, bytes | None]]:
+    """(offset, value) of every record of a one-partition topic from offset `first` on, before `end` or up to what it
+    holds by now, oldest first."""
     partition = TopicPartition(topic, 0)
     async with _reader(bootstrap_servers) as consumer:
-        first = (await consumer.beginning_offsets([partition]))[partition]
-        end = (await consumer.end_offsets([partition]))[partition]
+        first = max(first, (await consumer.beginning_offsets([partition]))[partition])
+        held = (await consumer.end_offsets([partition]))[partition]
+        end = held if end is None else min(end, held)
         consumer.assign([partition])
         # Not seek_to_beginning: aiokafka's own reset, to the end, may answer after it.
         consumer.seek(partition, first)
         while await consumer.position(partition) < end:
             batches = await consumer.getmany(partition, timeout_ms=1_000)
             for record in batches.get(partition, []):
-                yield record.offset, record.value
+                if record.offset < end:
+                    yield record.offset, record.value
 
 
 def _reader(bootstrap_servers: str) -> AIOKafkaConsumer:

@@ -94,11 +94,13 @@ def onnx_bytes(weight: float, metadata: ModelMetadata | None, *, width: int = 3,
     return bytes(model.SerializeToString())
 
 
-def profile_bytes(shift: float = 0.0, names: Sequence[str] = ("a", "b", "c")) -> bytes:
+def profile_bytes(shift: float = 0.0, names: Sequence[str] = ("a", "b", "c"),
+                  losses: Sequence[float] | None = None) -> bytes:
     """A reference of 200 rows whose numbers lie around `shift`."""
     values = np.random.default_rng(1).normal(shift, 1.0, 200)
     columns = [FeatureColumn(name=name, kind="number", values=values) for name in names[:2]]
-    return build_profile([*columns, FeatureColumn(name=names[2], kind="category", values=["x", "y"] * 100)]).encode()
+    columns.append(FeatureColumn(name=names[2], kind="category", values=["x", "y"] * 100))
+    return build_profile(columns, losses=None if losses is None else np.array(losses)).encode()
 
 
 def artifact(data: bytes, offset: int = 0) -> Artifact:

@@ -143,7 +143,7 @@ def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Pro
         decision_id=first.decision_id, reason="bootstrap", expert=fit(pipeline, first.recipe.family, data),
         recipe=first.recipe, validation=rows.part(max(0, len(rows) - PARITY_ROWS), len(rows)),
         metrics={f"holdout_{family}": loss for family, loss in first.holdout.items()},
-        replaces=NO_EPOCH, profile=reference_profile(pipeline, rows).encode(),
+        replaces=NO_EPOCH, profile=reference_profile(pipeline, rows, first.losses).encode(),
     )
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from drift.losses import answer_loss
 from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
@@ -18,7 +20,7 @@ class FirstModel:
     """The family that answered best on rows that its trial was not fitted on, and its recipe on all rows.
 
     `holdout`: mean log loss by family, or mean absolute error in the label's unit; `loss_scale` divides absolute
-    errors.
+    errors. `losses`: of the chosen family on the rows held out, in the order of time, as `drift.losses` has them.
     """
 
     decision_id: str
@@ -26,6 +28,7 @@ class FirstModel:
     candidates: list[Candidate]
     holdout: dict[str, float]
     loss_scale: float
+    losses: NDArray[np.float64]
 
     @property
     def chosen(self) -> Candidate:
@@ -41,11 +44,14 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
     """
     rows, border = data.rows, round(len(data.rows) * (1 - HOLDOUT))
     trial = TrainingRows(dataset=data.dataset, rows=rows.part(0, border), classes=data.classes)
+    held_out = rows.part(border, len(rows))
     holdout: dict[str, float] = {}
+    losses: dict[str, NDArray[np.float64]] = {}
     problems: list[str] = []
     for family in pipeline.retraining.families:
         try:
-            holdout[family] = _loss(fit(pipeline, family, trial), rows.part(border, len(rows)))
+            expert = fit(pipeline, family, trial)
+            holdout[family], losses[family] = _loss(expert, held_out), _answer_losses(expert, held_out)
         except UnusableRows as error:
             problems.append(f"{family}: {error}")
     if not holdout:
@@ -58,7 +64,7 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
         decision_id=derived_id(pipeline.name, "bootstrap", data.dataset.digest), recipe=recipes[best],
         candidates=[Candidate(recipe=recipes[family], loss=loss / scale, rows=len(rows) - border)
                     for family, loss in holdout.items()],
-        holdout=holdout, loss_scale=scale,
+        holdout=holdout, loss_scale=scale, losses=losses[best],
     )
 
 
@@ -79,3 +85,16 @@ def _loss(expert: FittedExpert, rows: Rows) -> float:
     if expert.metadata.task == "regression":
         return float(np.mean(np.abs(expert.predict(rows) - np.array(rows.labels, dtype=np.float64))))
     return float(np.mean(expert.losses(rows, 1.0)))
+
+
+def _answer_losses(expert: FittedExpert, rows: Rows) -> NDArray[np.float64]:
+    """As the losses of labelled rows are taken from what the scorer said of them."""
+    order, answers, metadata = np.argsort(rows.ts, kind="stable"), expert.predict(rows), expert.metadata
+    if metadata.task == "regression":
+        said = [(value, value) for value in answers.tolist()]
+    else:
+        winners = answers.argmax(axis=1)
+        scores = answers[:, 1] if metadata.task == "binary" else answers.max(axis=1)
+        said = [(metadata.classes[k], score) for k, score in zip(winners.tolist(), scores.tolist(), strict=True)]
+    losses = [answer_loss(metadata.task, label, *answer) for label, answer in zip(rows.labels, said, strict=True)]
+    return np.array(losses)[order]

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from drift.losses import served_loss
 from schemas.codec import FeatureMatrix, canonical_label
 from schemas.messages import Dataset, LabelledEvent, LabelValue
 from schemas.pipeline import Pipeline, Task
@@ -21,12 +22,13 @@ BINARY_CLASSES = 2
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows column by column: numbers (rows, numeric features) float64 with NaN for null; the other features as columns
-    of values, null as None; event times; labels."""
+    of values, null as None; event times; labels; losses of the models that served them, NaN where none did."""
 
     ts: NDArray[np.int64]
     numbers: NDArray[np.float64]
     discrete: list[tuple[Any, ...]]
     labels: list[LabelValue]
+    losses: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -34,7 +36,8 @@ class Rows:
     def part(self, begin: int, end: int) -> "Rows":
         """Rows `begin` to `end` (exclusive)."""
         return Rows(ts=self.ts[begin:end], numbers=self.numbers[begin:end],
-                    discrete=[column[begin:end] for column in self.discrete], labels=self.labels[begin:end])
+                    discrete=[column[begin:end] for column in self.discrete], labels=self.labels[begin:end],
+                    losses=None if self.losses is None else self.losses[begin:end])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ class History:
         self._offsets = np.empty(1_024, dtype=np.int64)
         self._void_from = np.empty(1_024, dtype=np.int64)  # offset from which on the delivery does not count
         self._numbers = np.empty((1_024, len(self._matrix.numeric)))
+        self._losses = np.empty(1_024)
         self._newest: dict[tuple[str, str], int] = {}  # event to position
         self._first_seen: dict[str, int] = {}  # class to the offset that first showed it
         self._values: dict[Any, Any] = {}  # one object a category
@@ -109,7 +113,7 @@ class History:
         digest = hashlib.sha256(b"".join(entry.digest for entry in entries)).hexdigest()
         columns = [tuple(e.discrete[j] for e in entries) for j in range(len(self._matrix.discrete))]
         rows = Rows(ts=np.array([e.ts for e in entries], dtype=np.int64), numbers=self._numbers[chosen],
-                    discrete=columns, labels=[e.label for e in entries])
+                    discrete=columns, labels=[e.label for e in entries], losses=self._losses[chosen])
         dataset = Dataset(first=first, last=last, rows=len(chosen), digest=digest)
         return TrainingRows(dataset=dataset, rows=rows, classes=self.classes(last))
 
@@ -155,6 +159,8 @@ class History:
         self._offsets[index] = offset
         self._void_from[index] = _NEVER
         self._numbers[index] = [event.features[j] for j in self._matrix.numeric]
+        loss = served_loss(self._task, event)
+        self._losses[index] = np.nan if loss is None else loss
         if index - self._start >= self._max_rows:
             oldest = self._entries[self._start].event
             if self._newest.get(oldest) == self._base + self._start:
@@ -183,10 +189,11 @@ class History:
     def _make_room(self) -> None:
         """Drop what is no longer kept once it is half of what is stored; otherwise double the room."""
         size, start = len(self._entries), self._start
-        arrays = (self._offsets, self._void_from, self._numbers)
+        arrays = (self._offsets, self._void_from, self._numbers, self._losses)
         if start > size // 2:
             for array in arrays:
                 array[: size - start] = array[start:size].copy()
             self._entries, self._base, self._start = self._entries[start:], self._base + start, 0
         else:
-            self._offsets, self._void_from, self._numbers = (np.concatenate([a, np.empty_like(a)]) for a in arrays)
+            self._offsets, self._void_from, self._numbers, self._losses = (
+                np.concatenate([a, np.empty_like(a)]) for a in arrays)

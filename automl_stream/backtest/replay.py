@@ -157,6 +157,7 @@ class _Run:
             self._alerts += 1
         events = [self._join(label) for label in due if label.joinable and label.row in self._waiting]
         events.sort(key=lambda event: event.ts)
+        self._watch.learn(events, self._world.profile_epoch)
         first, self._labelled = self._labelled, self._labelled + len(events)
         self._world.drive(self._session.rows(list(enumerate(events, first)), self._labelled))
 

@@ -2,12 +2,14 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from automl_stream.backtest.result import Alert, FeaturePoint, Window
 from automl_stream.backtest.world import Reference
+from drift.losses import count_losses, served_loss
 from drift.verdict import Verdict
-from schemas.messages import DriftAlert, DriftReport, FeatureDrift, PartitionWatermark
+from schemas.messages import DriftAlert, DriftReport, FeatureDrift, LabelledEvent, PartitionWatermark
 from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow, WindowLedger
@@ -49,8 +51,16 @@ class Watch:
         settings = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._open = PartitionWindows(partition=0, settings=settings)
         self._ledger = WindowLedger(partitions=1, size=pipeline.windows.size)
+        self._losses: list[tuple[int, float]] = []  # by the profile that the model served under
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
+
+    def learn(self, events: Sequence[LabelledEvent], profile_epoch: Callable[[int], int]) -> None:
+        """Labelled rows, whose losses the next window counts; `profile_epoch`: of the model of an epoch."""
+        for event in events:
+            loss = served_loss(self._pipeline.task, event)
+            if event.model is not None and loss is not None:
+                self._losses.append((profile_epoch(event.model.epoch), loss))
 
     def count(self, rows: CountedRows, model: LoadedModel, labelled: int) -> list[DriftAlert]:
         """Count scored rows, whose offsets are their numbers in the file; returns alerts, which apply before the row
@@ -67,11 +77,15 @@ class Watch:
         if self._judge is None or self._judging != window.profile_epoch:
             self._judge = DriftJudge(pipeline=self._pipeline, profile=reference.profile)
             self._judging = window.profile_epoch
-        report, verdict = self._judge.judge(window)
+        loss = reference.profile.loss
+        losses = [value for epoch, value in self._losses if epoch == window.profile_epoch]
+        self._losses.clear()
+        window = replace(window, losses=None if loss is None else count_losses(loss, losses))
+        report, verdict = self._judge.judge(window, labelled)
         self.windows.append(self._window(report, verdict, reference))
         if not verdict.alarm:
             return None
-        alert = self._judge.alert(report, verdict, model.model, labelled)
+        alert = self._judge.alert(report, verdict, model.model)
         self.alerts.append(Alert(
             window_start=alert.window_start, row=window.covered["0"], kind=alert.kind, features=alert.features,
             onset_row=self._row_at(alert.onset), sentence=alert.sentence, alert_id=alert.alert_id))

@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from automl_stream.backtest.result import Swap
 from drift.profile import ReferenceProfile
 from schemas.messages import Artifact, ModelAnnouncement, TrainingDecision
@@ -65,7 +68,7 @@ class World:
         first = choose(self._pipeline, data)
         self._spent(began, fits=len(first.holdout))
         expert = self._fit(self._pipeline, first.recipe.family, data)
-        self._renew(data.rows)
+        self._renew(data.rows, first.losses)
         accepted = self._promote(Promote(
             decision_id=first.decision_id, reason="bootstrap", expert=expert, recipe=first.recipe,
             validation=data.rows.part(max(0, len(data.rows) - PARITY_ROWS), len(data.rows)), metrics={},
@@ -81,6 +84,12 @@ class World:
         if self._serving is None or self._serving.accepted is not accepted:
             self._serving = load_model(accepted, self._onnx, self._profile, self._pipeline)
         return self._serving
+
+    def profile_epoch(self, epoch: int) -> int:
+        """Epoch of the announcement that brought the profile under which the model of `epoch` served."""
+        accepted = self._models.find(epoch)
+        assert accepted is not None  # noqa: S101 - a model that served was announced
+        return accepted.profile_epoch
 
     def drive(self, steps: Steps) -> None:
         """Do what the session asks for, to its end."""
@@ -128,9 +137,9 @@ class World:
         assert accepted  # noqa: S101 - one trainer: nobody else takes the slot
         return self._models.accepted[-1]
 
-    def _renew(self, rows: Rows) -> None:
+    def _renew(self, rows: Rows, losses: NDArray[np.float64] | None = None) -> None:
         began = self._clock()
-        self._profile = reference_profile(self._pipeline, rows).encode()
+        self._profile = reference_profile(self._pipeline, rows, losses).encode()
         self._spent(began)
 
     def _refer(self, accepted: Accepted, rows: Rows) -> None:

@@ -1,10 +1,12 @@
 """Drift reports are what `window-counts` says, added over the partitions; alerts are what the reports say."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
+from drift.profile import LOSS
 from schemas.messages import (
     DriftAlert,
     DriftReport,
@@ -83,12 +85,13 @@ def first_partitions(reading: Reading) -> int:
 
 
 def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
-    """One report a closed window, with the sum of the partitions' rows and their offsets."""
+    """One report a closed window: the sum of the partitions' rows, their offsets, and the losses of labelled rows."""
     pipeline = reading.recording.pipeline
     closing = Closing(partitions=first_partitions(reading), size=pipeline.windows.size)
     for entry in reading.window_counts:
         closing.take(entry.message)
     first: dict[Window, DriftReport] = {}
+    served = _Served.of(reading)
     for entry in reading.reports:
         seen.count += 1
         report, where = entry.message, f"drift-stats 0/{entry.record.offset}"
@@ -100,8 +103,35 @@ def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
         if expected != found or report.window_end != report.window_start + pipeline.windows.size:
             yield _difference(REPORTS, where, f"{shown(expected)} for window {window}",
                               f"{shown(found)}, end {report.window_end}")
+        if first[window] is report:
+            yield from served.compare(where, report)
     for window in sorted(closing.closed.keys() - first.keys()):
         yield _difference(REPORTS, f"window {window}", shown(closing.closed[window]), "no report")
+
+
+@dataclass(kw_only=True)
+class _Served:
+    """Labelled rows that a model had served: offset, and the profile of that model. `end`: of those counted so far."""
+
+    rows: list[tuple[int, str]]
+    end: int = 0
+
+    @classmethod
+    def of(cls, reading: Reading) -> "_Served":
+        profiles = {a.epoch: a.announcement.profile.digest
+                    for a in (*reading.models.accepted, *reading.models.canaries)}
+        return cls(rows=[(e.record.offset, profiles.get(e.message.model.epoch, "")) for e in reading.labelled
+                         if e.message.model is not None])
+
+    def compare(self, where: str, report: DriftReport) -> Iterator[Difference]:
+        """The losses of a report are of these rows."""
+        begin, self.end = self.end, report.labelled
+        new = self.rows[bisect_left(self.rows, (begin, "")):bisect_left(self.rows, (report.labelled, ""))]
+        expected = sum(profile == report.profile for _, profile in new)
+        counted = next((feature.rows for feature in report.features if feature.name == LOSS), None)
+        if counted not in (None, expected) or report.labelled < begin:
+            yield _difference(REPORTS, where, f"{expected} losses of labelled rows {begin} to {report.labelled}",
+                              str(counted))
 
 
 def check_alerts(reading: Reading, seen: Seen) -> Iterator[Difference]:

@@ -2,95 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from zlib import crc32
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from automl_stream.backtest.replay import Plan, backtest
 from automl_stream.backtest.result import Result
 from automl_stream.wrong_use import WrongUse
-from drift.counts import CellCounter
-from drift.profile import ReferenceProfile
-from producers.labelled import labelled_rows
 from producers.rows import Row
-from schemas.messages import DriftAlert, Model, PartitionWatermark, TrainingDecision
 from schemas.pipeline import Pipeline, load_pipeline
-from stream_apps.closing import WindowLedger
-from stream_apps.drift_report import DriftJudge
-from stream_apps.windows import CellLayout, CountedRows, PartitionWindows, WindowSettings
 from tests.backtest.conftest import CHANGE, ROWS, TRAINED, Run, payments, rows_of
-from tests.trainer.conftest import Driver
 from trainer.errors import UnusableRows
-from trainer.history import History
-from trainer.reference import reference_profile
 
-PARTITIONS = 3
 BLOCK = 400
-
-
-class Lockstep:
-    """The demo's order of things over three partitions, with the trainer's log fed to a driver of its own."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.rows = list(rows_of(pipeline))
-        self.log = list(labelled_rows(iter(self.rows), pipeline, "f00d", lambda _row, _problem: None))
-        history = History(pipeline)
-        data = history.rows_of(self.log)
-        profile = ReferenceProfile.decode(reference_profile(pipeline, data.part(0, TRAINED)).encode())
-        self.cells = CellCounter(profile).indices(data.numbers, data.discrete)
-        self.layout = CellLayout(profile="", profile_epoch=0, size=profile.size)
-        self.judge = DriftJudge(pipeline=pipeline, profile=profile)
-
-    def alerts(self, profile: str) -> list[DriftAlert]:
-        """Of the windows that three partitions close block by block; `profile`: the reference's digest."""
-        windows = self.pipeline.windows
-        settings = WindowSettings(size=windows.size, lateness=windows.lateness)
-        partitions = [PartitionWindows(partition=p, settings=settings) for p in range(PARTITIONS)]
-        ledger = WindowLedger(partitions=PARTITIONS, size=windows.size)
-        layout = CellLayout(profile=profile, profile_epoch=0, size=self.layout.size)
-        said = []
-        for first in range(TRAINED, ROWS + BLOCK, BLOCK):
-            for partition in partitions:
-                counted = self._counted(partition.partition, first, ends=first >= ROWS)
-                records = [*partition.add(counted, layout), PartitionWatermark(
-                    partition=partition.partition, covered=1, watermark=partition.watermark, idle=False)]
-                for closed in [window for record in records for window in ledger.offer(record)]:
-                    report, verdict = self.judge.judge(closed)
-                    if verdict.alarm:
-                        model = Model(version="?", digest="", epoch=9)
-                        said.append(self.judge.alert(report, verdict, model, min(first, ROWS)))
-        return said
-
-    def _counted(self, partition: int, first: int, *, ends: bool) -> CountedRows:
-        end = min(first + BLOCK, ROWS)
-        numbers = [n for n in range(first, end) if crc32(self.rows[n].key) % PARTITIONS == partition]
-        now = self.log[end - 1].ts
-        ts = np.array([*(self.log[n].ts for n in numbers), now], dtype=np.int64)
-        is_row = np.arange(len(ts)) < len(numbers)
-        return CountedRows(offsets=np.arange(len(ts)), ts=ts, record_ts=ts, is_row=is_row, ends=~is_row & ends,
-                           cells=self.cells[numbers])
-
-    def decisions(self, alerts: list[DriftAlert]) -> list[TrainingDecision]:
-        """Of a trainer that reads the alerts and the labels of the whole stream."""
-        driver = Driver(self.pipeline, self.log[:TRAINED])
-        for offset, alert in enumerate(alerts):
-            driver.rows(self.log[driver.session.snapshot().covered : alert.labelled_offset])
-            driver._drive(driver.session.alert(offset, alert))
-        driver.rows(self.log[driver.session.snapshot().covered :])
-        return driver.decisions
-
-
-def test_alerts_and_decisions_are_those_of_the_lockstep_with_any_partitions(quick: Result) -> None:
-    lockstep = Lockstep(payments())
-    alerts = lockstep.alerts(quick.windows[0].profile)
-    assert [alert.alert_id for alert in quick.alerts] == [alert.alert_id for alert in alerts]
-    assert len(alerts) > 1
-    decisions = [(d.decision_id, d.verdict, d.reason) for d in lockstep.decisions(alerts)]
-    assert [(d.decision_id, d.verdict, d.reason) for d in quick.decisions] == decisions
-    assert {"trained", "promoted", "deferred"} <= {verdict for _, verdict, _ in decisions}
 
 
 def test_it_says_the_same_twice_even_what_a_clock_that_only_counts_makes_of_the_cost(run: Run, quick: Result) -> None:

@@ -80,11 +80,24 @@ def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(star
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert json.loads(verified.stdout)["lost"] == 0
     each_mutation_is_found(undisturbed)
+    the_backtest_says_the_same(undisturbed, calm)
 
     disturbed = start_demo("disturbed")
-    for name, rows in (("score-0", 600), ("trainer", 1_200), ("record", 1_800)):
+    for name, rows in (("score-0", 600), ("trainer", 1_000), ("monitor", 1_400), ("record", 1_800)):
         kill_after(disturbed, f"payments-{name}", rows)
     assert run_of(disturbed.report()) == run_of(calm)
+
+
+def the_backtest_says_the_same(demo: Demo, report: dict[str, Any]) -> None:
+    """Alerts and decisions of the same file without Kafka, in one partition."""
+    data = demo.pipeline.with_name("payments.csv")
+    found = command(["backtest", str(data), "--pipeline", str(demo.pipeline), "--json"], demo.home)
+    assert found.returncode == 0, found.stderr
+    said = json.loads(found.stdout.splitlines()[-1])
+    assert [alert["alert_id"] for alert in said["alerts"]] == [alert["alert_id"] for alert in report["alerts"]]
+    decided = [decision for decision in report["decisions"] if decision["trigger"] != "bootstrap"]
+    keys = ("decision_id", "verdict", "reason")
+    assert parts(said["decisions"], *keys) == parts(decided, *keys)
 
 
 def kill_after(demo: Demo, service: str, rows: int) -> None:

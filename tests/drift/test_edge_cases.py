@@ -72,7 +72,7 @@ class Stream:
     def alert(self, columns: Columns) -> DriftAlert | None:
         """The alert of a window of these rows, where there is one."""
         report, verdict = self.next(columns)
-        return self._judge.alert(report, verdict, MODEL, 0) if verdict.alarm else None
+        return self._judge.alert(report, verdict, MODEL) if verdict.alarm else None
 
 
 def mixed(*parts: tuple[Any, int]) -> list[Any]:

@@ -80,9 +80,9 @@ def test_the_reference_itself_is_no_drift_and_its_distances_are_nothing() -> Non
 
 def test_a_moved_feature_alarms_and_the_alert_names_it() -> None:
     judging = judge()
-    report, verdict = judging.judge(window(20_000, moved()))
+    report, verdict = judging.judge(window(20_000, moved()), 77)
     assert (report.alarm, verdict.alarm) == (True, True)
-    alert = judging.alert(report, verdict, MODEL, 77)
+    alert = judging.alert(report, verdict, MODEL)
     assert (alert.kind, alert.features, alert.labelled_offset, alert.model) == ("covariate", ["a"], 77, MODEL)
     assert (alert.window_start, alert.window_end, alert.onset) == (20_000, 30_000, 20_000)
     assert alert.sentence == report.verdict
@@ -91,10 +91,10 @@ def test_a_moved_feature_alarms_and_the_alert_names_it() -> None:
 
 def test_the_alerts_id_depends_on_pipeline_profile_kind_and_window_only() -> None:
     first, later = judge(), judge()
-    alert = first.alert(*first.judge(window(20_000, moved())), MODEL, 77)
-    again = later.alert(*later.judge(window(20_000, moved() * 2)), Model(version="9", digest="n", epoch=8), 99)
+    alert = first.alert(*first.judge(window(20_000, moved()), 77), MODEL)
+    again = later.alert(*later.judge(window(20_000, moved() * 2), 99), Model(version="9", digest="n", epoch=8))
     assert alert.alert_id == again.alert_id == derived_id("tiny", "p", "covariate", 20_000)
-    other = first.alert(*first.judge(window(30_000, moved())), MODEL, 77)
+    other = first.alert(*first.judge(window(30_000, moved()), 77), MODEL)
     assert other.alert_id != alert.alert_id
 
 
@@ -129,7 +129,7 @@ def test_psi_is_the_corrected_one_and_has_a_missing_cell() -> None:
 def test_missing_values_are_an_alert_of_their_own_kind() -> None:
     judging = judge()
     report, verdict = judging.judge(window(0, missing()))
-    assert judging.alert(report, verdict, MODEL, 0).kind == "missing"
+    assert judging.alert(report, verdict, MODEL).kind == "missing"
     assert all(feature.missing == 1.0 for feature in report.features)
 
 
@@ -141,7 +141,7 @@ def test_unknown_categories_and_numbers_out_of_range_are_an_alert_of_the_schema(
         counts: NDArray[np.int64], sentence: str) -> None:
     judging = judge()
     report, verdict = judging.judge(window(0, counts))
-    alert = judging.alert(report, verdict, MODEL, 0)
+    alert = judging.alert(report, verdict, MODEL)
     assert alert.kind == "schema"
     assert alert.alert_id == derived_id("tiny", "p", "schema", 0)
     assert alert.sentence.startswith(sentence)
@@ -163,7 +163,7 @@ def test_the_onset_is_when_its_window_began_even_where_windows_without_rows_lie_
     report, verdict = judging.judge(window(STARTS[3], moved()))
     assert (verdict.onset, report.onset) == (2, 40_000)
     judging.judge(window(130_000, reference()))
-    assert judging.alert(report, verdict, MODEL, 0).onset == 40_000
+    assert judging.alert(report, verdict, MODEL).onset == 40_000
 
 
 def test_remembering_a_window_counts_for_the_next_as_judging_it_would() -> None:

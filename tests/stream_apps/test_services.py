@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
-from drift.profile import ReferenceProfile
+from drift.profile import LOSS, ReferenceProfile
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
     DriftReport,
+    LabelledEvent,
     Model,
     OpenWindow,
     PartitionWatermark,
@@ -20,12 +21,12 @@ from schemas.messages import (
     ScoreState,
     WindowCounts,
 )
-from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS, topic_name
+from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTIONS, WINDOW_COUNTS, topic_name
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
 from stream_apps.drift_report import DriftJudge
 from tests.live import Live, differences
-from tests.tiny import SIZE, artifact, event_bytes, profile_bytes
+from tests.tiny import SIZE, artifact, event_bytes, metadata_of, onnx_bytes, profile_bytes
 from tests.wait import wait_for
 
 START = 946_684_800_000
@@ -194,14 +195,17 @@ def epochs_of(live: Live) -> set[int]:
     return {decode(r.value or b"", Prediction).model.epoch for r in live.records(PREDICTIONS)}
 
 
-def final_counts(first: int, last: int) -> list[WindowCounts | PartitionWatermark]:
-    """Windows of both partitions; from the sixth on the first feature lies above its reference."""
-    profile = profile_bytes()
+PROFILE = profile_bytes()
+
+
+def final_counts(first: int, last: int, profile: bytes = PROFILE,
+                 moved_from: int = 6) -> list[WindowCounts | PartitionWatermark]:
+    """Windows of both partitions; from number `moved_from` on the first feature lies above its reference."""
     reference = ReferenceProfile.decode(profile)
     words: list[WindowCounts | PartitionWatermark] = []
     for k in range(first, last):
         counts = np.concatenate([np.array(f.counts, dtype=np.int64) for f in reference.features])
-        if k >= 6:
+        if k >= moved_from:
             border = reference.offsets[1]
             counts[:border], counts[border - 2] = 0, 200
         for partition in (0, 1):
@@ -237,4 +241,42 @@ def unbroken(live: Live, words: list[WindowCounts | PartitionWatermark]) -> tupl
     model = Model(version=announcement.version, digest=announcement.model.digest, epoch=0)
     judged = [judge.judge(window) for word in words for window in ledger.offer(word)]
     return [report for report, _ in judged], [
-        judge.alert(report, verdict, model, 0) for report, verdict in judged if verdict.alarm]
+        judge.alert(report, verdict, model) for report, verdict in judged if verdict.alarm]
+
+
+def test_a_killed_monitor_remembers_the_losses_that_it_had_counted(live: Live) -> None:
+    """Right answers with a claim of 0.8 or 0.9 are normal; wrong ones are a changed concept. No feature moves."""
+    profile = profile_bytes(losses=[0.105361, 0.223144] * 100)
+    model = live.store(onnx_bytes(1.0, metadata_of(live.pipeline)))
+    live.announce_stored(model, live.store(profile), -1)
+    words = final_counts(0, 8, profile, moved_from=8)
+
+    live.say(LABELLED, *labelled(0, 100, "yes"))
+    live.say(WINDOW_COUNTS, *words[:12])
+    monitor = live.start("monitor")
+    live.until(lambda: live.count(DRIFT_STATS) == 3, "the first reports")
+    live.say(LABELLED, *labelled(100, 40, "yes"), *labelled(140, 60, "no"))
+    live.say(WINDOW_COUNTS, *words[12:16])
+    live.until(lambda: live.count(DRIFT_STATS) == 4, "the alarm")
+    live.kill(monitor)
+    live.say(LABELLED, *labelled(200, 30, "yes"))
+    live.start("monitor")
+    live.say(WINDOW_COUNTS, *words[16:])
+    live.until(lambda: live.count(DRIFT_STATS) >= 8, "all reports")
+
+    reports = [decode(r.value or b"", DriftReport) for r in live.records(DRIFT_STATS)]
+    losses = [next(f for f in report.features if f.name == LOSS) for report in reports]
+    assert [(r.labelled, loss.rows) for r, loss in zip(reports, losses, strict=True)] == [
+        (100, 100), (100, 0), (100, 0), (200, 100), *[(230, rows) for rows in (30, 0, 0, 0)]]
+    alerts = [decode(r.value or b"", DriftAlert) for r in live.records(DRIFT_ALERTS)]
+    assert alerts[0].window_start == 3 * SIZE
+    assert (alerts[0].kind, alerts[0].features, alerts[0].labelled_offset) == ("concept", [LOSS], 200)
+    assert losses[4].scale > 1  # the restarted monitor pools its first window with those that it did not count itself
+
+
+def labelled(first: int, count: int, label: str) -> list[LabelledEvent]:
+    """Rows that the first model had answered with "yes"."""
+    return [LabelledEvent(event_id=f"e{k}", entity="k", ts=START, source=f"s-0-{k}", pipeline_digest="d",
+                          features=[0.0, 0.0, "x"], label=label, labelled_ts=START, prediction="yes",
+                          score=0.8 if k % 2 else 0.9, model=Model(version="1", digest="d", epoch=0))
+            for k in range(first, first + count)]

@@ -9,6 +9,7 @@ import msgspec
 from automl_stream.topic_log import Log, Record
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
+from drift.profile import LOSS
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
@@ -158,12 +159,18 @@ class Run:
         read_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
         messages = [read_counts(r.value or b"") for r in self.records[WINDOW_COUNTS.name]]
         closed = [window for message in messages for window in ledger.offer(message)]
+        epochs = [decode(r.value or b"", LabelledEvent).model for r in self.records[LABELLED.name]]
+        served = [self._profile(model.epoch) for model in epochs if model is not None]
+        labelled = 0
         for number, window in enumerate(closed):
             alarms = number == alarm
+            before, labelled = labelled, len(served) * (number + 1) // len(closed)
+            losses = served[before:labelled].count(window.profile)
             end = window.start + self.pipeline.windows.size
             report = DriftReport(window_start=window.start, window_end=end, profile=window.profile, rows=window.rows,
                                  covered=window.covered, pipeline_digest="", alarm=alarms, verdict="words",
-                                 features=[_drift("a", alarm=alarms), _drift("b", alarm=False)])
+                                 features=[_drift("a", alarm=alarms), _drift("b", alarm=False),
+                                           _drift(LOSS, rows=losses)], labelled=labelled)
             if alarms:
                 self.say(DRIFT_ALERTS, DriftAlert(
                     alert_id=derived_id("tiny", window.profile, "covariate", window.start), kind="covariate",
@@ -187,6 +194,15 @@ class Run:
         ends = {p: (0, sum(1 for r in records if r.partition == p)) for p in range(partitions)}
         return Log(records=records, bounds=ends)
 
+    def _profile(self, epoch: int) -> str:
+        """Digest of the profile that a model served under."""
+        models = ModelLog()
+        for record in self.records[MODEL_UPDATES.name]:
+            models.read(record.offset, record.value)
+        accepted = models.find(epoch)
+        assert accepted is not None
+        return accepted.announcement.profile.digest
+
     def _winners(self) -> dict[str, Prediction]:
         found: dict[str, Prediction] = {}
         for record in self.records[PREDICTIONS.name]:
@@ -207,8 +223,8 @@ def _row(p: Prediction) -> PredictionRow:
         scored_at=p.scored_at)
 
 
-def _drift(name: str, *, alarm: bool) -> FeatureDrift:
-    return FeatureDrift(name=name, rows=1, missing=0.0, ks=None, psi=None, jensen_shannon=None, effect=0.0,
+def _drift(name: str, *, alarm: bool = False, rows: int = 1) -> FeatureDrift:
+    return FeatureDrift(name=name, rows=rows, missing=0.0, ks=None, psi=None, jensen_shannon=None, effect=0.0,
                         lower_bound=0.0, log_p=0.0, scale=1, contrast="", calibrated=True, alarm=alarm)
 
 

@@ -112,6 +112,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "a checkpoint that lags": ("checkpoints", lambda r: last_state(r, covered=3)),
     "a report missing": ("reports", lambda r: dropped(r, DRIFT_STATS, 1)),
     "a report of other rows": ("reports", lambda r: altered(r, DRIFT_STATS, 1, DriftReport, rows=99)),
+    "losses of too few labelled rows": ("reports", lambda r: altered(r, DRIFT_STATS, 1, DriftReport, labelled=0)),
     "an alert removed": ("alerts", lambda r: dropped(r, DRIFT_ALERTS, 0)),
     "an alert of another id": ("alerts", lambda r: altered(r, DRIFT_ALERTS, 0, DriftAlert, alert_id="z")),
     "an alert without an alarm": ("alerts", lambda r: altered(r, DRIFT_STATS, 0, DriftReport, alarm=False)),

@@ -1,0 +1,53 @@
+"""Losses of labelled rows, as the monitor counts them: in the window that was the next to close when they came."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drift.losses import count_losses, served_loss
+from drift.profile import ReferenceProfile
+from schemas.codec import decode
+from schemas.messages import LabelledEvent
+from schemas.model_log import ModelLog
+from schemas.pipeline import Task
+from stream_apps.topics import read_each
+
+
+class LabelledLosses:
+    """Reads `labelled` piece by piece. `end`: offset after the last row that was read, or left out.
+
+    `read_models` gives every announcement up to now.
+    """
+
+    def __init__(self, topic: str, task: Task, bootstrap_servers: str,
+                 read_models: Callable[[], Awaitable[ModelLog]]) -> None:
+        self.end = 0
+        self._topic = topic
+        self._task: Task = task
+        self._bootstrap_servers = bootstrap_servers
+        self._read_models = read_models
+        self._profile_epochs: dict[int, int] = {}  # by the epoch of the model
+
+    async def read(self, profile: ReferenceProfile, profile_epoch: int, until: int | None = None) -> NDArray[np.int64]:
+        """Counts of the losses since the last read, up to `until` or to what has come by now.
+
+        Rows of models that served under another profile are left out.
+        """
+        losses = []
+        async with aclosing(read_each(self._topic, self._bootstrap_servers, first=self.end, end=until)) as records:
+            async for offset, value in records:
+                event = decode(value or b"", LabelledEvent)
+                loss = served_loss(self._task, event)
+                if event.model is not None and loss is not None and (
+                        await self._profile_epoch(event.model.epoch) == profile_epoch):
+                    losses.append(loss)
+                self.end = offset + 1
+        return np.empty(0, dtype=np.int64) if profile.loss is None else count_losses(profile.loss, losses)
+
+    async def _profile_epoch(self, epoch: int) -> int | None:
+        if epoch not in self._profile_epochs:
+            models = await self._read_models()
+            self._profile_epochs = {a.epoch: a.profile_epoch for a in (*models.accepted, *models.canaries)}
+        return self._profile_epochs.get(epoch)
