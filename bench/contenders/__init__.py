@@ -1,1 +1,4 @@
-"""Peers that do the same work without our guarantees. Each is a process: `python -m bench.contenders.<name> <task>`."""
+"""Peers, each a process in the environment that it needs.
+
+What scores without our guarantees: `python -m bench.contenders.<name> <task>`. Drift monitors: asked by panel.py.
+"""
