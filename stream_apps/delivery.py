@@ -6,8 +6,10 @@ idempotent producers take turns: one batch is built while others are on their wa
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import ceil
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -16,12 +18,14 @@ from schemas.topics import MAX_RECORD_BYTES
 
 PRODUCERS = 4
 BATCH_BYTES = 4_000_000  # under MAX_RECORD_BYTES, the largest batch that our topics take
+LINGER_MS = 100  # until the call's flush: no part of a batch leaves while the rest is handed over
+RECORD_BYTES = 64  # beside the value
 FLUSH_SECONDS = 0.002  # librdkafka's flush wakes up for reports only, and what succeeds is not reported: look often
 PURGE_SECONDS = 0.5
 METADATA_SECONDS = 10.0
 MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
 
-
+Pair = tuple[bytes | None, bytes]
 Enqueue = Callable[[Producer, list[str]], None]
 """Hands records to a producer, and notes what went wrong."""
 
@@ -49,7 +53,6 @@ class Delivery:
         bootstrap_servers: str,
         *,
         message_timeout: float = 120.0,
-        linger_ms: int = 2,
         security: dict[str, str] | None = None,
     ) -> None:
         """Connect in the background.
@@ -57,7 +60,6 @@ class Delivery:
         Args:
             bootstrap_servers: `host:port`, comma-separated.
             message_timeout: Seconds until an unconfirmed record fails: longer than a broker outage to ride out.
-            linger_ms: Wait for a fuller batch; a flush, so every call's end, does not wait.
             security: librdkafka's settings for SASL and TLS.
         """
         config: dict[str, Any] = {
@@ -66,9 +68,9 @@ class Delivery:
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
-            "linger.ms": linger_ms,
-            # A call to one partition is one request: librdkafka's idempotent producer spins while a second batch waits
-            # behind the one in flight (seen: 4 µs a record).
+            "linger.ms": LINGER_MS,
+            # Pairs are sent batch after batch: librdkafka's idempotent producer spins while a second batch waits behind
+            # the one in flight (seen: 4 µs a record, and ten times as long).
             "batch.size": BATCH_BYTES,
             "message.max.bytes": MAX_RECORD_BYTES,
             "message.timeout.ms": round(message_timeout * 1000),
@@ -92,15 +94,14 @@ class Delivery:
         if records:
             await self._run(lambda producer, failures: _enqueue(producer, records, failures))
 
-    async def send_pairs(self, topic: str, partition: int, pairs: Sequence[tuple[bytes | None, bytes]]) -> None:
-        """As `send`, for many (key, value) of one partition.
+    async def send_pairs(self, topic: str, partition: int, pairs: Sequence[Pair]) -> None:
+        """As `send`, for many (key, value) of one partition, which keep their order.
 
         Raises:
             DeliveryError: As `send`.
         """
-        if pairs:
-            await self._run(lambda producer, failures: _enqueue_batch(
-                producer, topic, partition, [{"key": key, "value": value} for key, value in pairs], failures))
+        for part in requests(pairs):
+            await self._run(partial(_enqueue_pairs, topic=topic, partition=partition, pairs=part))
 
     async def _run(self, enqueue: Enqueue) -> None:
         if self._closing:
@@ -146,6 +147,19 @@ class Delivery:
             if self._closing or time.monotonic() > deadline:
                 return left
         return 0
+
+
+def requests(pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    """Cut into equal parts, as many as it takes for each to fit into one batch."""
+    size = sum([len(value) for _, value in pairs]) + RECORD_BYTES * len(pairs)
+    rows = ceil(len(pairs) / (1 + size // BATCH_BYTES))
+    for first in range(0, len(pairs), rows or 1):
+        yield pairs[first : first + rows]
+
+
+def _enqueue_pairs(producer: Producer, failures: list[str], *, topic: str, partition: int,
+                   pairs: Sequence[Pair]) -> None:
+    _enqueue_batch(producer, topic, partition, [{"key": key, "value": value} for key, value in pairs], failures)
 
 
 def _enqueue(producer: Producer, records: Sequence[Record], failures: list[str]) -> None:

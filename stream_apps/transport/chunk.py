@@ -50,17 +50,20 @@ class ChunkMessage(ConsumerMessage):
         return self.offset + 1
 
     def take(self) -> Sequence[Row]:
-        """The rows, in offset order. From here on the chunk is what it is; before, it grows."""
+        """The rows, in offset order, to be taken once. From here on the chunk is what it is; before, it grows."""
         self.taken = True
-        return self.rows
+        rows, self.rows = self.rows, []  # the chunk waits for its checkpoint, its rows need not
+        return rows
 
     def grow(self, rows: Sequence[Row], size: int) -> bool:
         """Add the rows that follow, if nobody has taken the chunk and it stays within `size` rows and `GROWN_BYTES`."""
-        weight = _weight(rows)
-        if self.taken or len(self.rows) + len(rows) > size or self.weight + weight > GROWN_BYTES:
+        if self.taken or len(self.rows) + len(rows) > size:
+            return False
+        weight = (self.weight or _weight(self.rows)) + _weight(rows)
+        if weight > GROWN_BYTES:
             return False
         self.rows += rows
-        self.weight += weight
+        self.weight = weight
         self.offset = rows[-1].offset
         self.slot.end = self.end
         return True
@@ -88,7 +91,7 @@ def chunk_message(tp: TP, rows: Sequence[Row], generation: int, epoch: int, pref
     message.epoch = epoch
     message.prefix = prefix
     message.slot = prefix.read(last.offset + 1)
-    message.rows, message.weight, message.taken = list(rows), _weight(rows), False
+    message.rows, message.weight, message.taken = list(rows), 0, False
     return message
 
 

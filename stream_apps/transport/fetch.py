@@ -97,7 +97,7 @@ class RowReader:
         if first is None:
             return Fetched()
         time.sleep(GATHER_SECONDS)
-        return _sorted([first, *self._consumer.consume(READ_ROWS, 0)])
+        return _sorted([first, *self._consumer.consume(READ_ROWS - 1, 0)])
 
 
 def _positions(offsets: Mapping[TP, int]) -> list[TopicPartition]:
@@ -109,16 +109,16 @@ def _sorted(messages: list[Any]) -> Fetched:
     rows: dict[tuple[str, int], list[Row]] = {}
     ended: set[tuple[str, int]] = set()
     astray: set[TP] = set()
+    here, run = None, []
     for message in messages:
         place = message.topic(), message.partition()
         error = message.error()
         if error is None:
             row = Row(message.offset(), message.timestamp()[1], message.key(), message.value(),
                       message.headers() or ())
-            if place in rows:
-                rows[place].append(row)
-            else:
-                rows[place] = [row]
+            if place != here:  # neighbours mostly share it
+                here, run = place, rows.setdefault(place, [])
+            run.append(row)
             if ended:
                 ended.discard(place)
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own names

@@ -42,16 +42,19 @@ def test_a_chunk_grows_up_to_its_size_until_it_is_taken_and_never_loses_a_row(
 ) -> None:
     prefix, read = Prefix(), 0
     messages: list[ChunkMessage] = []
+    chunks: dict[int, Sequence[Row]] = {}
     for k, count in enumerate(sizes):
         rows = rows_at(list(range(read, read + count)))
         if messages and k == taken:
-            messages[-1].take()
+            chunks[len(messages) - 1] = messages[-1].take()
         if not (messages and messages[-1].grow(rows, size)):
             messages.append(chunk_message(TP("events", 1), rows, 4, 7, prefix))
         read += count
-    assert [row.offset for message in messages for row in message.take()] == list(range(read))
-    assert all(message.first == message.rows[0].offset and message.end == message.rows[-1].offset + 1
-               and len(message.rows) <= size for message in messages)
+    for k, message in enumerate(messages):
+        rows = chunks[k] if k in chunks else message.take()
+        assert [row.offset for row in rows] == list(range(message.first, message.end))
+        assert len(rows) <= size
+    assert [message.first for message in messages] + [read] == [0] + [message.end for message in messages]
     assert not messages[-1].grow(rows_at([read]), size)
     heavy = Row(read, 0, None, b"x" * (GROWN_BYTES + 1), ())
     assert not chunk_message(TP("events", 1), rows_at([read - 1]), 4, 7, Prefix()).grow([heavy], size)
@@ -59,3 +62,10 @@ def test_a_chunk_grows_up_to_its_size_until_it_is_taken_and_never_loses_a_row(
         assert prefix.end is None
         prefix.complete(message.slot)
     assert prefix.end == read
+
+
+def test_the_rows_of_a_chunk_are_let_go_when_it_is_taken() -> None:
+    message = chunk_message(TP("events", 1), rows_at([3, 4]), 4, 7, Prefix())
+    assert [row.offset for row in message.take()] == [3, 4]
+    assert not message.rows
+    assert (message.first, message.end) == (3, 5)

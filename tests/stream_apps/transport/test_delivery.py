@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka.cimpl import NewTopic
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.topics import MAX_RECORD_BYTES
-from stream_apps.delivery import Delivery, DeliveryError, Record
+from stream_apps.delivery import BATCH_BYTES, Delivery, DeliveryError, Record, requests
 
 from .lab import Lab
 
@@ -24,6 +26,16 @@ def lab(bootstrap_servers: str, tmp_path: Path) -> Iterator[Lab]:
     lab.close()
 
 
+@pytest.fixture
+def roomy(lab: Lab) -> Iterator[str]:
+    """A topic that takes what ours take."""
+    topic = f"large-{uuid.uuid4().hex[:10]}"
+    new = NewTopic(topic, lab.partitions, 1, config={"max.message.bytes": str(MAX_RECORD_BYTES)})
+    lab.admin.create_topics([new])[topic].result()
+    yield topic
+    lab.admin.delete_topics([topic])[topic].result()
+
+
 def test_what_was_sent_is_there_when_send_returns(lab: Lab) -> None:
     async def scenario() -> None:
         delivery = Delivery(lab.bootstrap)
@@ -33,6 +45,15 @@ def test_what_was_sent_is_there_when_send_returns(lab: Lab) -> None:
 
     asyncio.run(scenario())
     assert sorted(lab.rows(lab.output)) == sorted(b"%d" % n for n in range(1000))
+
+
+@given(sizes=st.lists(st.integers(0, BATCH_BYTES // 20), max_size=100))
+def test_pairs_are_cut_into_requests_in_order_and_one_batch_is_not_cut(sizes: list[int]) -> None:
+    pairs = [(None, bytes(size)) for size in sizes]
+    cut = list(requests(pairs))
+    assert [pair for part in cut for pair in part] == pairs
+    assert all(cut)
+    assert len(cut) <= 1 or sum(sizes) > BATCH_BYTES // 2
 
 
 def test_a_named_partition_a_header_and_a_timestamp_reach_kafka(lab: Lab) -> None:
@@ -80,21 +101,29 @@ def test_of_several_overlapping_calls_exactly_those_with_a_refused_record_fail(l
     assert confirmed <= set(lab.rows(lab.output))
 
 
-def test_a_record_as_large_as_ours_may_be_is_confirmed(lab: Lab) -> None:
-    topic, value = f"large-{uuid.uuid4().hex[:10]}", random.Random(1).randbytes(3 << 20)
-    new = NewTopic(topic, lab.partitions, 1, config={"max.message.bytes": str(MAX_RECORD_BYTES)})
-    lab.admin.create_topics([new])[topic].result()
+def test_pairs_of_several_batches_arrive_in_order(lab: Lab, roomy: str) -> None:
+    pairs = [(b"key", b"%08d" % n + bytes(50_000)) for n in range(200)]
 
     async def scenario() -> None:
         delivery = Delivery(lab.bootstrap)
-        await delivery.send([Record(topic, 0, b"", value)])
+        await delivery.send_pairs(roomy, 0, pairs)
         await delivery.close()
 
-    try:
-        asyncio.run(scenario())
-        assert lab.rows(topic) == [value]
-    finally:
-        lab.admin.delete_topics([topic])[topic].result()
+    assert len(list(requests(pairs))) > 1
+    asyncio.run(scenario())
+    assert lab.rows(roomy) == [value for _, value in pairs]
+
+
+def test_a_record_as_large_as_ours_may_be_is_confirmed(lab: Lab, roomy: str) -> None:
+    value = random.Random(1).randbytes(3 << 20)
+
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send([Record(roomy, 0, b"", value)])
+        await delivery.close()
+
+    asyncio.run(scenario())
+    assert lab.rows(roomy) == [value]
 
 
 def test_a_partition_that_does_not_exist_is_an_error_and_not_another_partition(lab: Lab) -> None:
