@@ -47,5 +47,5 @@ def weights(kind: FeatureKind, cells: int) -> NDArray[np.float64]:
     """
     if cells == 2:  # noqa: PLR2004
         return np.array([0.0, 0.0, 0.0, 1.0])
-    location, scale, present, missing = (0.3, 0.2, 0.3, 0.2) if kind == "number" else (0.0, 0.0, 0.8, 0.2)
+    location, scale, present, missing = (0.5, 0.15, 0.15, 0.2) if kind == "number" else (0.0, 0.0, 0.9, 0.1)
     return np.array([location, scale, *[present / (cells - 1)] * (cells - 1), missing])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from drift.errors import CountsError
 from drift.evidence import ContrastTests
 from drift.onset import estimate_onset
+from drift.pooling import Pooling, spans_of
 from drift.profile import FeatureProfile, ReferenceProfile
 from drift.statistics.missing import missing_share
 from drift.verdict import Contrast, FeatureVerdict, Verdict, words
@@ -24,7 +25,7 @@ _REFERENCE_MULTIPLE = 8  # pooling more rows than this many references only repe
 class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`budget_windows`: one false alarm in so many windows. `min_effect`: see `FeatureVerdict.lower_bound`.
 
-    `scales`: windows are pooled by 1, 2, 4, ... 2^(scales - 1). `min_rows`: fewer are not judged.
+    `scales`: windows are pooled by 1, 2, 3, 4, 6, 8, ... 2^(scales - 1). `min_rows`: fewer are not judged.
     """
 
     budget_windows: Annotated[float, Meta(ge=1)]
@@ -33,9 +34,14 @@ class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: Annotated[int, Meta(ge=1)] = 30
 
     @property
+    def spans(self) -> tuple[int, ...]:
+        """How many windows are pooled, ascending."""
+        return spans_of(self.scales)
+
+    @property
     def history_windows(self) -> int:
-        """Count vectors to keep, the closed window's included."""
-        return 2 ** (self.scales - 1)
+        """Count vectors to keep, the closed window's included: those of the longest span, and as many before them."""
+        return 2 * self.spans[-1]
 
 
 def decide(profile: ReferenceProfile, history: WindowHistory, settings: DecisionSettings) -> Verdict:
@@ -54,12 +60,13 @@ class Decider:
         self._offsets = profile.offsets.tolist()
         self._missing = profile.offsets[1:] - 1  # the last cell of each feature
         self._tests = ContrastTests(profile)
+        self._pooling = Pooling(profile, settings.history_windows)
         self._columns = self._tests.columns.tolist()
         self._most = _REFERENCE_MULTIPLE * np.array([feature.rows for feature in profile.features])
-        self.threshold = -float(np.log(settings.budget_windows * len(profile.features) * settings.scales))
+        self.threshold = -float(np.log(settings.budget_windows * len(profile.features) * len(settings.spans)))
 
     def decide(self, history: WindowHistory) -> Verdict:
-        """The verdict on the newest window of `history`; windows older than the longest scale are ignored.
+        """The verdict on the newest window of `history`; windows older than `history_windows` are ignored.
 
         Raises CountsError where the history is empty or not of this profile's size.
         """
@@ -69,7 +76,7 @@ class Decider:
             raise CountsError(msg)
         newest = history[-1]
         rows = self._tests.rows(newest)
-        evidence = self._evidence(self._pooled(history), rows)
+        evidence = self._evidence(history, rows)
         ranked = self._ranked(evidence, newest, rows)
         most = int(rows.max())
         alarm, no_data = ranked[0].alarm, most < self._settings.min_rows
@@ -84,19 +91,17 @@ class Decider:
             words=words(ranked, rows=most, no_data=no_data),
         )
 
-    def _pooled(self, history: WindowHistory) -> NDArray[np.int64]:
-        """Sums of the last 1, 2, 4, ... windows, as far as the history reaches: shape (scales, size)."""
-        spans = 2 ** np.arange(self._settings.scales)
-        spans = spans[spans <= len(history)]
-        backwards = history[: -spans[-1] - 1 : -1]
-        return np.cumsum(np.add.reduceat(backwards, np.append(0, spans[:-1]), axis=0), axis=0)
-
-    def _evidence(self, pooled: NDArray[np.int64], newest_rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Log p, effect and lower bound, shape (3, scales, columns); log p is infinite where nothing is tested."""
-        rows = self._tests.rows(pooled)
+    def _evidence(self, history: WindowHistory, newest_rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Log p, effect and lower bound, shape (3, spans, columns); log p is infinite where nothing is tested."""
+        sums = self._pooling.sums(history[-self._settings.history_windows :])
+        end = np.array([len(sums) - 1])
+        spans = [span for span in self._settings.spans if span <= end[0]]
+        counts, before = (np.concatenate(part) for part in zip(
+            *(self._pooling.at(sums, end, span) for span in spans), strict=True))
+        rows = self._tests.rows(counts)
         tested = (rows >= self._settings.min_rows) & (newest_rows > 0)  # an empty window brings no evidence of its own
         tested[1:] &= rows[1:] <= self._most
-        evidence = self._tests.evaluate(pooled)
+        evidence = self._tests.evaluate(counts, before)
         evidence[0, ~np.repeat(tested, np.diff(self._tests.columns), axis=1)] = np.inf
         return evidence
 
@@ -113,10 +118,10 @@ class Decider:
         return tuple(sorted(verdicts, key=lambda feature: (not feature.alarm, feature.log_p, feature.name)))
 
     def _onset(self, name: str, evidence: NDArray[np.float64], history: WindowHistory) -> int:
-        """By the winning contrast of the feature, over as many windows as the longest scale has."""
+        """By the winning contrast of the feature, over as many windows as the longest span has."""
         index = next(index for index, feature in enumerate(self._features) if feature.name == name)
         _, _, column = self._strongest(index, evidence[:, :, slice(*self._columns[index : index + 2])])
-        recent = history[-self._settings.history_windows :, slice(*self._offsets[index : index + 2])]
+        recent = history[-self._settings.spans[-1] :, slice(*self._offsets[index : index + 2])]
         return estimate_onset(self._features[index], column, recent)
 
     def _feature(self, index: int, evidence: NDArray[np.float64], rows: int, missing: float) -> FeatureVerdict:
@@ -136,7 +141,7 @@ class Decider:
             window,
             contrast=contrast,
             cell=cell,
-            scale=2**scale,
+            scale=self._settings.spans[scale],
             effect=effect,
             lower_bound=bound,
             log_p=min(0.0, found),

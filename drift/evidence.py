@@ -20,7 +20,10 @@ _TINY = 1e-300
 
 
 class _Sample(NamedTuple):
-    """Rows n and design effect of the pooled windows, of the reference (m), and the degrees of freedom."""
+    """Rows n and design effect of the pooled windows, of the reference and what joins it (m), and degrees of freedom.
+
+    Each has shape (scales, features).
+    """
 
     n: Array
     effect: Array
@@ -69,38 +72,54 @@ class ContrastTests:
         """Rows of each feature: (..., size) counts to (..., features)."""
         return np.add.reduceat(counts, self._starts, axis=-1)
 
-    def evaluate(self, counts: NDArray[np.int64]) -> Array:
+    def evaluate(self, counts: NDArray[np.int64], before: NDArray[np.int64]) -> Array:
         """Log p, effect and lower bound in pooled counts (scales, size): shape (3, scales, columns).
 
-        Log p is ln(p / weight), the weight being the contrast's share of its feature's budget. The effect is signed:
-        reference standard deviations for location and scale, Cohen's h for indicators; the lower bound is the 95 %
-        bound of its size. Where a feature has no rows all three mean nothing, but are finite or infinite.
+        `before`, of the same shape, are counts that join the reference at each scale. Log p is ln(p / weight), the
+        weight being the contrast's share of its feature's budget: how unlikely it is that the counts differ that much
+        from the reference and what joins it. The effect is against the profile alone, so that a change which stays
+        keeps its size, and signed: reference standard deviations for location and scale, Cohen's h for indicators; the
+        lower bound is the 95 % bound of its size. A difference that leads back to the profile is no evidence. Where a
+        feature has no rows all three mean nothing, but are finite or infinite.
         """
-        sample = self._sample(np.maximum(self.rows(counts), 1).astype(np.float64))
+        rows = np.maximum(self.rows(counts), 1).astype(np.float64)
+        joining = self.rows(before)
+        alone, joined = self._sample(rows, np.zeros_like(joining)), self._sample(rows, joining)
         result = np.empty((3, len(counts), self.log_weight.size))
-        result[:, :, self._cell_columns] = self._indicators(counts, sample)
+        result[:, :, self._cell_columns] = self._indicators(counts, before, alone, joined)
         for columns, score, skewness in zip(self._linear_columns, self._scores, self._skewness, strict=True):
-            difference = np.add.reduceat(counts * score, self._starts, axis=1) / sample.n
-            z = _linear_deviate(difference, skewness, sample)
-            result[:, :, columns] = log_two_sided(z, sample.degrees), difference, _lower_bound(difference, sample)
+            # over the profile's own rows a score has mean 0
+            effect = self._total(counts, score) / rows
+            difference = effect - self._total(before, score) / joined.m
+            z = np.where(difference * effect > 0, _linear_deviate(difference, skewness, joined), 0.0)
+            result[:, :, columns] = log_two_sided(z, joined.degrees), effect, _lower_bound(effect, alone)
         result[0] -= self.log_weight
         return result
 
-    def _sample(self, rows: Array) -> _Sample:
-        effect, degrees = (at_rows(table, rows) for table in (self._effects, self._degrees))
-        return _Sample(rows, effect, self._rows, self._effects[:, -1], np.minimum(degrees, self._degrees[:, -1]))
+    def _total(self, counts: NDArray[np.int64], score: Array) -> Array:
+        return np.add.reduceat(counts * score, self._starts, axis=1)
 
-    def _indicators(self, counts: NDArray[np.int64], by_feature: _Sample) -> tuple[Array, ...]:
-        sample = by_feature.of(self._feature)
-        y = self._reference / sample.reference_effect
-        # the clusters seen in the reference bound what it can know of their frequency
-        scarce = np.where(sample.reference_effect > 1.5, np.maximum(3.0, y), np.inf)  # noqa: PLR2004
-        sample = sample._replace(degrees=np.minimum(sample.degrees, scarce))
-        root = likelihood_root(
-            counts / sample.effect, sample.n / sample.effect, y, self._rows[self._feature] / sample.reference_effect
-        )
-        effect = 2 * (np.arcsin(np.sqrt(counts / sample.n)) - np.arcsin(np.sqrt(self._reference / sample.m)))
-        return log_two_sided(root, sample.degrees), effect, _lower_bound(effect, sample)
+    def _sample(self, rows: Array, before: NDArray[np.int64]) -> _Sample:
+        effect, degrees = (at_rows(table, rows) for table in (self._effects, self._degrees))
+        reference: Array = np.asarray(self._rows + before, dtype=np.float64)
+        joined = np.where(before > 0, at_rows(self._effects, reference), self._effects[:, -1])
+        return _Sample(rows, effect, reference, joined, np.minimum(degrees, self._degrees[:, -1]))
+
+    def _indicators(self, counts: NDArray[np.int64], before: NDArray[np.int64], alone: _Sample,
+                    joined: _Sample) -> tuple[Array, ...]:
+        alone, joined = alone.of(self._feature), joined.of(self._feature)
+        reference, share = self._reference + before, counts / joined.n
+        root = likelihood_root(counts / joined.effect, joined.n / joined.effect, reference / joined.reference_effect,
+                               joined.m / joined.reference_effect)
+        effect = 2 * (np.arcsin(np.sqrt(share)) - np.arcsin(np.sqrt(self._reference / alone.m)))
+        root = np.where((share - reference / joined.m) * effect > 0, root, 0.0)
+        return (log_two_sided(root, self._cell_degrees(joined, reference)), effect,
+                _lower_bound(effect, alone._replace(degrees=self._cell_degrees(alone, self._reference))))
+
+    def _cell_degrees(self, sample: _Sample, reference: Array) -> Array:
+        """The clusters seen in the reference bound what it can know of a cell's frequency."""
+        seen = np.maximum(3.0, reference / sample.reference_effect)
+        return np.minimum(sample.degrees, np.where(sample.reference_effect > 1.5, seen, np.inf))  # noqa: PLR2004
 
 
 def _linear_deviate(difference: Array, skewness: Array, sample: _Sample) -> Array:

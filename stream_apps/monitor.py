@@ -81,7 +81,7 @@ class Monitor:
         self._app = app
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
-        self._longest = 2 ** (pipeline.drift.scales - 1)  # windows
+        self._longest = 2 ** pipeline.drift.scales  # windows
         self.metrics = MonitorMetrics()
         self._start_again(pipeline.pipeline.partitions)
 

@@ -37,7 +37,7 @@ class Levels:
 
 def declared(budget: float) -> float:
     """Our level for one false alarm in so many windows."""
-    return float(np.log(budget * FEATURES * SETTINGS.scales))
+    return float(np.log(budget * FEATURES * len(SETTINGS.spans)))
 
 
 def levels(pool: Executor, progress: Progress, references: int, windows: int) -> Levels:

@@ -56,7 +56,7 @@ def shares(size: int, draw: int) -> list[Sequence[float]]:
         history = np.concatenate([rng.multinomial(size, cell_shares(profile, by), windows) for by, windows in (
             (0.0, SETTINGS.history_windows), (shift, WINDOWS))])
         changed = np.arange(SETTINGS.history_windows, len(history))
-        level = -np.log(SETTINGS.budget_windows * SETTINGS.scales)
+        level = -np.log(SETTINGS.budget_windows * len(SETTINGS.spans))
         found.append([float((judge.log_p(history, changed) < level).mean()) for judge in judges])
     return found
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from drift.decision import DecisionSettings
 from drift.evidence import ContrastTests
+from drift.pooling import Pooling
 from drift.profile import ReferenceProfile
 
 _REFERENCE_MULTIPLE = 8  # as drift.decision has it
@@ -16,6 +17,7 @@ class WindowJudge:
     def __init__(self, profile: ReferenceProfile, settings: DecisionSettings) -> None:
         """The budget in `settings` is not used."""
         self._settings, self._tests = settings, ContrastTests(profile)
+        self._pooling = Pooling(profile, settings.history_windows)
         self._most = _REFERENCE_MULTIPLE * np.array([feature.rows for feature in profile.features])
         self.calibrated = np.array([feature.calibrated for feature in profile.features])
 
@@ -23,24 +25,24 @@ class WindowJudge:
         """The least ln(p / weight) among the contrasts that are large enough: shape (judged, features).
 
         `history` is (windows, profile.size), `judged` are positions in it. Uncalibrated features are judged too. A
-        feature alarms, if it may, where its log p is below -ln(budget · features · scales).
+        feature alarms, if it may, where its log p is below -ln(budget · features · spans).
         """
-        sums = np.concatenate((np.zeros_like(history[:1]), np.cumsum(history, axis=0)))
+        sums = self._pooling.sums(history)
         newest = self._tests.rows(history[judged])
         least = np.full(newest.shape, np.inf)
-        for scale in range(self._settings.scales):
-            reached = np.flatnonzero(judged + 1 >= 2**scale)
-            ends = judged[reached] + 1
-            pooled = sums[ends] - sums[ends - 2**scale]
-            rows = self._tests.rows(pooled)
+        for span in self._settings.spans:
+            reached = np.flatnonzero(judged + 1 >= span)
+            counts, before = self._pooling.at(sums, judged[reached] + 1, span)
+            rows = self._tests.rows(counts)
             tested = (rows >= self._settings.min_rows) & (newest[reached] > 0)
-            if scale:
+            if span > 1:
                 tested &= rows <= self._most
             if tested.any():
-                least[reached] = np.minimum(least[reached], np.where(tested, self._strongest(pooled), np.inf))
+                strongest = np.where(tested, self._strongest(counts, before), np.inf)
+                least[reached] = np.minimum(least[reached], strongest)
         return least
 
-    def _strongest(self, pooled: NDArray[np.int64]) -> NDArray[np.float64]:
-        log_p, _, lower = self._tests.evaluate(pooled)
+    def _strongest(self, counts: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.float64]:
+        log_p, _, lower = self._tests.evaluate(counts, before)
         return np.minimum.reduceat(np.where(lower >= self._settings.min_effect, log_p, np.inf),
                                    self._tests.columns[:-1], axis=1)

@@ -71,7 +71,7 @@ def _alarmed(kind: str, rows: int, rng: Generator) -> list[float]:
     profile = _SCORES.profile(reference[:, None])
     live = model(independent(rng, (int(judged[-1]) + 1) * WINDOW, FEATURES))
     counts = _SCORES.counts(profile, live[:, None], WINDOW)
-    level = -np.log(SETTINGS.budget_windows * SETTINGS.scales)
+    level = -np.log(SETTINGS.budget_windows * len(SETTINGS.spans))
     return [float((WindowJudge(profile, each).log_p(counts, judged) < level).mean()) for each in (SETTINGS, MATERIAL)]
 
 

@@ -123,7 +123,7 @@ def _alarmed(case: Case, rng: Generator) -> list[float]:
 def share_alarmed(log_p: NDArray[np.float64], together: int, budget: int) -> float:
     """Share of windows that alarm when every `together` features have one budget: log p is (windows, features)."""
     groups = log_p.reshape(len(log_p), -1, together).min(axis=2)
-    return float((groups < -np.log(budget * together * SETTINGS.scales)).mean())
+    return float((groups < -np.log(budget * together * len(SETTINGS.spans))).mean())
 
 
 def cells(case: Case, shares: NDArray[np.float64]) -> list[Cell]:

@@ -100,7 +100,7 @@ def _judged(world: World, draw: int) -> tuple[list[float], list[float]]:
     profile, declared = stream.profile(reference), stream.profile(reference, world.period)
     log_p = WindowJudge(profile, SETTINGS).log_p(
         stream.counts(profile, live, WINDOW), np.arange(HISTORY, HISTORY + world.windows, EVERY))
-    alarms = (log_p < -np.log(SETTINGS.budget_windows * SETTINGS.scales)).mean(axis=0)
+    alarms = (log_p < -np.log(SETTINGS.budget_windows * len(SETTINGS.spans))).mean(axis=0)
     speaking = (np.ones(FEATURES), *(np.array([feature.calibrated for feature in each.features], dtype=np.float64)
                                      for each in (profile, declared)))
     return [float((alarms * may).mean()) for may in speaking], [float(1 - may.mean()) for may in speaking]

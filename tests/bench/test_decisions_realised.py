@@ -40,7 +40,7 @@ def test_many_windows_at_once_are_judged_as_window_by_window(stream: str, least:
 
 def test_features_share_a_budget_only_with_those_of_their_group() -> None:
     log_p = np.full((4, 20), 0.0)
-    log_p[0, 3] = -np.log(100 * 10 * realised.SETTINGS.scales) - 1e-9  # enough among ten
+    log_p[0, 3] = -np.log(100 * 10 * len(realised.SETTINGS.spans)) - 1e-9  # enough among ten
     assert share_alarmed(log_p, 10, 100) == 1 / 8
     assert share_alarmed(log_p, 1, 100) == 1 / 80
     assert share_alarmed(log_p, 1, 10_000) == 0

@@ -29,7 +29,7 @@ def autoregressive(rng: np.random.Generator, rows: int) -> np.ndarray:
 def alarmed_shares(profiled: Profiled, watched: Watched, draw: Callable, reference: int) -> np.ndarray:
     """Share of alarmed windows of every reference, each feature judged alone at one in 100 windows."""
     settings = DecisionSettings(budget_windows=BUDGET, min_effect=0.0)
-    level = -np.log(BUDGET * settings.scales)
+    level = -np.log(BUDGET * len(settings.spans))
     shares = []
     for seed in range(REFERENCES):
         rng = np.random.default_rng(seed)

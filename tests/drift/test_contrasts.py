@@ -39,8 +39,8 @@ def test_location_is_the_normal_score_of_the_mid_ridit() -> None:
 def test_weights_share_out_the_whole_budget(kind: FeatureKind) -> None:
     shares = weights(kind, 5)
     assert shares.sum() == pytest.approx(1)
-    assert shares[-1] == 0.2
-    assert (shares[:2] == ((0.3, 0.2) if kind == "number" else (0, 0))).all()
+    assert shares[-1] == (0.2 if kind == "number" else 0.1)
+    assert (shares[:2] == ((0.5, 0.15) if kind == "number" else (0, 0))).all()
 
 
 @pytest.mark.parametrize("kind", ["number", "category"])

@@ -228,7 +228,7 @@ def test_an_uncalibrated_feature_is_shown_and_does_not_alarm(profiled: Profiled)
 
 def test_the_budget_is_shared_by_windows_features_and_scales(profiled: Profiled) -> None:
     profile, history = slowly(profiled, 0.0)
-    assert decide(profile, history, SETTINGS).threshold == pytest.approx(-np.log(1000 * 3 * 7))
+    assert decide(profile, history, SETTINGS).threshold == pytest.approx(-np.log(1000 * 3 * 12))
 
 
 def test_pooling_stops_at_eight_references_but_the_closed_window_is_always_judged(profiled: Profiled) -> None:

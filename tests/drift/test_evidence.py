@@ -28,10 +28,10 @@ def feature(effect: float = 1.0, degrees: float = 1e6) -> FeatureProfile:
     )
 
 
-def evaluate(counts: list[int], **dependence: float) -> np.ndarray:
-    """(3, columns) without the weights, of one window."""
+def evaluate(counts: list[int], before: list[int] | None = None, **dependence: float) -> np.ndarray:
+    """(3, columns) without the weights, of one window; `before` joins the reference."""
     tests = ContrastTests(ReferenceProfile(features=(feature(**dependence),)))
-    found = tests.evaluate(np.array([counts]))[:, 0]
+    found = tests.evaluate(np.array([counts]), np.array([before or [0] * len(counts)]))[:, 0]
     found[0] += np.log(weights("number", len(REFERENCE)))
     return found
 
@@ -109,10 +109,39 @@ def test_clusters_seen_in_a_dependent_reference_bound_the_degrees_of_freedom() -
     assert many[2] < few[2]
 
 
+cell_counts = st.lists(st.integers(0, 50), min_size=7, max_size=7)
+
+
 @settings(deadline=None)
-@given(st.lists(st.integers(0, 50), min_size=7, max_size=7), st.floats(1, 1e12), st.floats(0.04, 1e6))
-def test_evidence_is_never_nan(counts: list[int], effect: float, degrees: float) -> None:
-    assert np.isfinite(evaluate(counts, effect=effect, degrees=degrees)).all()
+@given(cell_counts, cell_counts, st.floats(1, 1e12), st.floats(0.04, 1e6))
+def test_evidence_is_never_nan(counts: list[int], before: list[int], effect: float, degrees: float) -> None:
+    assert np.isfinite(evaluate(counts, before, effect=effect, degrees=degrees)).all()
+
+
+def test_rows_before_that_look_like_the_reference_make_it_larger() -> None:
+    counts, before = [0, 5, 10, 50, 30, 0, 5], [3 * count for count in REFERENCE]
+    alone, joined = evaluate(counts), evaluate(counts, before)
+    four_times = np.array(REFERENCE) * 4
+    score = scores("number", np.array(REFERENCE))[0]
+    z = counts @ score / 100 / np.sqrt(1 / 100 + 1 / four_times.sum())
+    assert joined[0, 0] == pytest.approx(float(log_two_sided(np.array(z), np.array(1e6))), rel=0.02)
+    assert (joined[0, :1] < alone[0, :1]).all()
+    assert joined[1:] == pytest.approx(alone[1:])  # effect and bound are against the profile
+
+
+def test_a_change_that_stays_keeps_its_effect_and_loses_no_more_than_its_share_of_the_evidence() -> None:
+    moved = [0, 0, 100, 500, 400, 0, 0]
+    alone, stayed = evaluate(moved), evaluate(moved, moved)
+    assert stayed[1:] == pytest.approx(alone[1:])
+    assert alone[0, 0] / 5 > stayed[0, 0] > alone[0, 0]  # half the difference: about a quarter of the log p
+
+
+def test_a_difference_that_leads_back_to_the_profile_is_no_evidence() -> None:
+    far, nearer = [0, 0, 0, 0, 3000, 0, 0], [0, 0, 100, 400, 500, 0, 0]
+    log_p, effect, _ = evaluate(nearer, far)
+    assert log_p[0] == 0
+    assert effect[0] > 0
+    assert log_p[LINEAR + 4] == 0  # less often in its cell than before, and still more often than in the profile
 
 
 def test_the_design_effect_is_interpolated_in_the_logarithm_of_the_rows() -> None:
@@ -120,5 +149,6 @@ def test_the_design_effect_is_interpolated_in_the_logarithm_of_the_rows() -> Non
     profile = ReferenceProfile(features=(msgspec.structs.replace(feature(), design_effect=table),))
     tests = ContrastTests(profile)
     for rows in (64, 96, 160):
-        _, effect, lower = tests.evaluate(np.array([[0, 0, 0, 0, rows, 0, 0]]))[:, 0, 0]
+        counts = np.array([[0, 0, 0, 0, rows, 0, 0]])
+        _, effect, lower = tests.evaluate(counts, np.zeros_like(counts))[:, 0, 0]
         assert effect - lower == pytest.approx(1.6449 * np.sqrt((1 + np.log2(rows)) / rows + 1 / M), abs=1e-3)

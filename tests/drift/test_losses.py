@@ -4,7 +4,7 @@ from math import inf, log
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -84,6 +84,7 @@ def test_a_row_that_no_model_served_has_no_loss() -> None:
     assert served_loss("binary", replace(EVENT, prediction="yes", score=0.9)) == pytest.approx(-log(0.9), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100, allow_nan=False)))
 def test_every_loss_is_counted_once(losses: list[float]) -> None:
     reference = profile(np.random.default_rng(1)).loss
