@@ -36,11 +36,12 @@ def profile(rows: int) -> ReferenceProfile:
 def judged(reference: ReferenceProfile, *windows: tuple[int, int]) -> DriftReport:
     """The report on the last of windows of so many rows and missing ones, after one as the reference is."""
     judge, counter = DriftJudge(pipeline=PIPELINE, profile=reference), CellCounter(reference)
+    reports = []
     for number, (rows, missing) in enumerate([(100, 1), *windows]):
         counts = counter.count(counter.indices(values(rows, missing)[:, np.newaxis], []))
-        report, _ = judge.judge(ClosedWindow(start=number, profile="p", profile_epoch=0, rows=rows, counts=counts,
-                                             covered={}))
-    return report
+        window = ClosedWindow(start=number, profile="p", profile_epoch=0, rows=rows, counts=counts, covered={})
+        reports.append(judge.judge(window)[0])
+    return reports[-1]
 
 
 @pytest.mark.parametrize(("rows", "reference", "first"), [
