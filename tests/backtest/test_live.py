@@ -121,6 +121,11 @@ def test_the_backtest_of_a_topic_is_that_of_the_file_that_was_replayed_to_it(
     assert "900 events from 2000-01-01T00:00:00Z to 2000-01-01T00:14:59Z." in said
     assert "80 of them have no label yet" in said
 
+    policy = file.with_name("deaf.toml")
+    policy.write_text("[drift]\nmin_effect = 1000.0\n")
+    preview, _ = command("--topic", "--policy", str(policy))
+    assert (preview["policy"], preview["alerts"], preview["rows"]) == ("deaf", [], ROWS)
+
     recent, said = command("--topic", "--last", "500")
     assert (recent["rows"], recent["rows_trained"]) == (500, 100)
     assert recent["alerts"]
