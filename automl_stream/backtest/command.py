@@ -49,8 +49,8 @@ def backtest(
     topic: Annotated[bool, typer.Option("--topic", help="Replay what the pipeline recorded in Kafka.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a labelled file, or a pipeline's own history, through the whole loop without Kafka's services: what it
-    would have alerted, trained and served."""
+    """Replay a labelled file, or a pipeline's own history, through the whole loop in one process: what it would have
+    alerted, trained and served."""
     from automl_stream.backtest.replay import Plan
     from automl_stream.backtest.replay import backtest as replay
     from automl_stream.backtest.truth import load_truth, read_truth

@@ -1,6 +1,7 @@
 """What one backtest says, in the order of the flow. Its JSON keys are stable.
 
-Rows are numbers of the file or the history, counted from 0; an end is exclusive. Times are event times in epoch milliseconds.
+Rows are numbers of the file or the history, counted from 0; an end is exclusive. Times are event times in epoch
+milliseconds.
 """
 
 from msgspec import Struct
