@@ -114,14 +114,17 @@ class RowShape:
 
     def _row(self, number: int, ts: int | str | None, entity: str, features: dict[str, FeatureValue],
              label: FeatureValue) -> Row:
-        event_id = str(number)
-        try:
-            epoch_ms(self._codec.decode(self._codec.encode(event_id, ts, entity, features)).ts)
-            problem = ""
-        except (msgspec.MsgspecError, OverflowError) as error:
-            problem = str(error)
-        return Row(number=number, event_id=event_id, ts=ts, entity=entity, features=features, label=label,
-                   problem=problem)
+        return checked(Row(number=number, event_id=str(number), ts=ts, entity=entity, features=features, label=label),
+                       self._codec)
+
+
+def checked(row: Row, codec: EventCodec) -> Row:
+    """The row, with the reason where its event does not fit the pipeline of `codec`."""
+    try:
+        epoch_ms(codec.decode(codec.encode(row.event_id, row.ts, row.entity, row.features)).ts)
+    except (msgspec.MsgspecError, OverflowError) as error:
+        return msgspec.structs.replace(row, problem=str(error))
+    return row
 
 
 def _time(value: Time) -> int | str | None:

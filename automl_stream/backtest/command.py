@@ -1,20 +1,24 @@
 """The command `automl-stream backtest`. What it runs is loaded when it runs: the command line starts without it."""
 # ruff: noqa: PLC0415
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_stream.local_stack.options import Json
+from automl_stream.dead_letters.command import broker
+from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
+    from automl_stream.backtest.material import Material
     from automl_stream.backtest.replay import Progress
     from automl_stream.backtest.result import Result
     from schemas.pipeline import Pipeline
@@ -29,7 +33,8 @@ def add_command(app: typer.Typer) -> None:
 
 
 def backtest(
-    file: Annotated[Path, typer.Argument(help="Labelled rows, oldest first: CSV, CSV.gz, Parquet or JSON Lines.")],
+    file: Annotated[Path | None, typer.Argument(
+        help="Labelled rows, oldest first: CSV, CSV.gz, Parquet or JSON Lines.")] = None,
     pipeline: Annotated[Path | None, typer.Option(help="Pipeline file; else pipelines/<stem>.toml.")] = None,
     policy: Annotated[list[Path] | None, typer.Option(
         help="File of keys to lay over the pipeline's; repeat to compare.")] = None,
@@ -37,28 +42,67 @@ def backtest(
     label_delay: Annotated[int, typer.Option(min=0, help="Rows by which a label comes after its event.")] = 0,
     truth: Annotated[Path | None, typer.Option(help="Documented changes; else <stem>.truth.json beside FILE.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures to this file.")] = None,
+    since: Annotated[str, typer.Option(help="With --topic: event time, RFC 3339 or a span back from now.")] = "",
+    last: Annotated[int | None, typer.Option(min=1, help="With --topic: only so many rows, the newest.")] = None,
+    home: Home = DEFAULT_HOME,
     *,
+    topic: Annotated[bool, typer.Option("--topic", help="Replay what the pipeline recorded in Kafka.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay a labelled file through the whole loop without Kafka: what it would have alerted, trained and served."""
+    """Replay a labelled file, or a pipeline's own history, through the whole loop in one process: what it would have
+    alerted, trained and served."""
     from automl_stream.backtest.replay import Plan
     from automl_stream.backtest.replay import backtest as replay
     from automl_stream.backtest.truth import load_truth, read_truth
-    from producers.files import file_rows, open_table
 
     if html is not None:
         _require_page(html)
-    table = open_table(file)
-    trained = rows_trained(first_rows, table.rows)
-    known = load_truth(truth) if truth is not None else read_truth(file)
-    policies = load_policies(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml", policy or [])
-    sources = {name: file_rows(table, loaded) for name, loaded in policies.items()}  # columns are checked here
+    if topic:
+        policies, material = _recorded(file, pipeline, policy or [], (since, last), home, silent=as_json)
+    elif file is None or since or last is not None:
+        raise WrongUse("give a FILE, or --topic; --since and --last need --topic")
+    else:
+        policies, material = _filed(file, pipeline, policy or [])
+    trained = rows_trained(first_rows, material.rows)
+    known = load_truth(truth) if truth is not None else file and read_truth(file)
     results = []
     for name, loaded in policies.items():
-        plan = Plan(rows_trained=trained, policy=name, label_delay_rows=label_delay, truth=known)
-        with progress_bar(name, table.rows, silent=as_json) as heard:
-            results.append(replay(sources[name], loaded, plan, heard))
+        plan = Plan(rows_trained=trained, policy=name, label_delay_rows=label_delay, truth=known, start=material.start)
+        with progress_bar(name, material.rows, silent=as_json) as heard:
+            results.append(replay(material.sources[name], loaded, plan, heard))
     _publish(results, html, as_json=as_json)
+
+
+def _filed(file: Path, pipeline: Path | None, policy: Sequence[Path]) -> "tuple[dict[str, Pipeline], Material]":
+    from automl_stream.backtest.material import of_file
+    from producers.files import open_table
+
+    table = open_table(file)
+    policies = load_policies(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml", policy)
+    return policies, of_file(table, policies)
+
+
+def _recorded(file: Path | None, pipeline: Path | None, policy: Sequence[Path], span: tuple[str, int | None],
+              home: Path, *, silent: bool) -> "tuple[dict[str, Pipeline], Material]":
+    import time
+
+    from automl_stream.backtest.material import of_topic
+    from automl_stream.backtest.topic_history import Span
+    from automl_stream.dead_letters.selection import moment
+    from schemas.pipeline import load_pipeline
+
+    if file is not None:
+        raise WrongUse(f"--topic replays no file: leave out {file}, or --topic")
+    if pipeline is None:
+        raise WrongUse("--topic needs --pipeline, the file of the pipeline whose history is replayed")
+    policies, (since, last) = load_policies(pipeline, policy), span
+    try:
+        begin = moment(since, time.time_ns() // 1_000_000) if since else None
+    except ValueError as error:
+        raise WrongUse(f"--since: {error}") from error
+    with broker(home, os.environ) as servers:
+        return policies, of_topic(load_pipeline(pipeline), policies, servers, Span(since=begin, last=last),
+                                  partial(progress_bar, silent=silent), partial(typer.echo, err=True))
 
 
 def _require_page(html: Path) -> None:

@@ -1,4 +1,4 @@
-"""A file's rows through the whole loop, block by block, as the demo's lockstep runs it; without Kafka, in one process.
+"""Rows through the whole loop, block by block, as the demo's lockstep runs it; without Kafka, in one process.
 
 Nothing is decided here. Per block: score with the model in charge, count and judge windows, then learn: first the
 alerts, then the block's labels in the order of their events; what is promoted serves from the next block on. Ids depend
@@ -20,7 +20,7 @@ from automl_stream.demo.quality import Answers, judge
 from automl_stream.wrong_use import WrongUse
 from producers.due_labels import DueLabel, DueLabels, label_problem
 from producers.labelled import labelled_rows
-from producers.rows import Row, RowShape, replay_of
+from producers.rows import Row, RowShape
 from schemas.codec import WATERMARK_HEADER, EventCodec, canonical_label, decode, encode
 from schemas.messages import DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
 from schemas.pipeline import Pipeline
@@ -35,12 +35,13 @@ Progress = Callable[[int], None]
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What is asked for. `rows_trained`: rows that make the first model; a label comes `label_delay_rows` rows after
-    its event."""
+    its event. `start`: event time before the first row, epoch ms; None: that of a file's replay."""
 
     rows_trained: int
     policy: str = "default"
     label_delay_rows: int = 0
     truth: Truth | None = None
+    start: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
     if len(run.times) <= plan.rows_trained:
         raise WrongUse(f"{len(run.times)} rows leave nothing to replay after the {plan.rows_trained} that train the "
                        "first model; train on fewer, or give more rows")
-    rest = waiting.rest(run.now, replay_of(pipeline).spacing)
+    rest = waiting.rest(run.now, pipeline.replay.spacing if pipeline.replay else 0)
     while due := list(islice(rest, block_rows)):
         run.learn([], due)
     run.learn(run.score([], ends=True), [])
@@ -96,7 +97,7 @@ class _Run:
 
     def __init__(self, pipeline: Pipeline, plan: Plan, clock: Clock) -> None:
         self.times = RowTimes()
-        self.now = RowShape(pipeline).start
+        self.now = RowShape(pipeline).start if plan.start is None else plan.start
         self._pipeline = pipeline
         self._plan = plan
         self._world = World(pipeline, clock)

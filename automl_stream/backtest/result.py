@@ -1,6 +1,7 @@
 """What one backtest says, in the order of the flow. Its JSON keys are stable.
 
-Rows are numbers of the file, counted from 0; an end is exclusive. Times are event times in epoch milliseconds.
+Rows are numbers of the file or the history, counted from 0; an end is exclusive. Times are event times in epoch
+milliseconds.
 """
 
 from msgspec import Struct
@@ -86,7 +87,7 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """One policy on one file.
+    """One policy on one file or history.
 
     `rows`: of the file; the first `rows_trained` made the first model and are not scored. `retrainings`: rounds of
     training; `promotions` and `rollbacks` (to a model that has served before) are disjoint. Accuracy or mae over the

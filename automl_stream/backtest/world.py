@@ -61,8 +61,8 @@ class World:
             ParityError: when its ONNX file does not answer like it.
         """
         if end == 0:
-            raise UnusableRows("no row of the first part of the file can train a model; the label column, or the "
-                               "feature columns, may be misnamed")
+            raise UnusableRows("no row of the first part can train a model; its labels may be missing, or the label "
+                               "column or the feature columns misnamed")
         data = history.dataset(history.first_offset(), end - 1)
         began = self._clock()
         first = choose(self._pipeline, data)

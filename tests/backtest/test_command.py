@@ -58,6 +58,7 @@ def command(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """Run it in the folder; returns its stdout, or raises SystemExit with the stderr."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["automl-stream", "backtest", *arguments])
@@ -159,6 +160,15 @@ def test_the_pipeline_file_is_found_by_the_stem(command: Command, place: Path,
     (["tiny.csv", "--pipeline", "tiny.toml", "--html", "."], "--html .: is a folder"),
     (["tiny.csv", "--pipeline", "tiny.toml", "--first-rows", "many"], "--first-rows many: allowed are"),
     (["tiny.csv", "--pipeline", "tiny.toml", "--label-delay", "-1"], "--label-delay"),
+    ([], "give a FILE, or --topic"),
+    (["tiny.csv", "--pipeline", "tiny.toml", "--since", "2h"], "--since and --last need --topic"),
+    (["tiny.csv", "--pipeline", "tiny.toml", "--last", "2000"], "--since and --last need --topic"),
+    (["tiny.csv", "--topic", "--pipeline", "tiny.toml"], "leave out tiny.csv, or --topic"),
+    (["--topic"], "--topic needs --pipeline"),
+    (["--topic", "--pipeline", "nowhere.toml"], "nowhere.toml: cannot be read"),
+    (["--topic", "--pipeline", "tiny.toml", "--since", "soon"], "--since: 'soon' is no time"),
+    (["--topic", "--pipeline", "tiny.toml", "--last", "0"], "--last"),
+    (["--topic", "--pipeline", "tiny.toml"], "KAFKA_BOOTSTRAP_SERVERS is not set and nothing runs in"),
 ])
 def test_wrong_use_is_one_sentence_before_anything_runs(arguments: list[str], sentence: str, command: Command,
                                                         place: Path, plans: list[tuple[Plan, Pipeline]]) -> None:

@@ -15,6 +15,7 @@ from tests.backtest.conftest import CHANGE, ROWS, TRAINED, Run, payments, rows_o
 from trainer.errors import UnusableRows
 
 BLOCK = 400
+YEAR = 365 * 86_400_000
 
 
 def test_it_says_the_same_twice_even_what_a_clock_that_only_counts_makes_of_the_cost(run: Run, quick: Result) -> None:
@@ -108,6 +109,16 @@ def test_numbers_are_judged_by_their_mean_absolute_error(run: Run) -> None:
 def pricing(**retraining: object) -> Pipeline:
     pipeline = load_pipeline(Path("pipelines/pricing.toml"))
     return replace(pipeline, retraining=replace(pipeline.retraining, **retraining))
+
+
+def test_rows_of_any_time_need_no_replay_table_where_it_is_said_when_they_begin(run: Run) -> None:
+    pipeline = payments()
+    rows = [replace(row, ts=row.ts - 40 * YEAR) for row in rows_of(pipeline, 1_600) if isinstance(row.ts, int)]
+    plan = {"start": rows[0].ts, "label_delay_rows": 100}
+    result = run(replace(pipeline, replay=None), iter(rows), **plan)
+    assert result == run(pipeline, iter(rows), **plan)
+    assert sum(window.rows for window in result.windows) == 1_600 - TRAINED
+    assert result.promotions
 
 
 def test_progress_counts_the_rows_of_the_file_to_its_last() -> None:

@@ -35,6 +35,26 @@ def test_edges_ascend_and_every_finite_reference_value_is_in_range(values: np.nd
         assert (cells[finite] > 0).all()
 
 
+@settings(deadline=None)
+@given(floats, st.lists(st.floats(width=64), max_size=30), st.integers(0, 30))
+def test_a_numbers_cell_depends_on_the_number_alone_and_ascends_with_it(
+    reference: np.ndarray, values: list[float], cut: int
+) -> None:
+    edges, rows = number_edges(reference), np.array(values, dtype=np.float64)
+    cells = number_cells(edges, rows)
+    apart = [number_cells(edges, part) for part in (rows[:cut], rows[cut:])]
+    assert np.concatenate(apart).tolist() == cells.tolist()
+    finite = np.sort(rows[np.isfinite(rows)])
+    assert (np.diff(number_cells(edges, finite)) >= 0).all()
+
+
+@given(st.lists(st.sampled_from(["a", "b", "new", "", None]), max_size=30), st.integers(0, 30))
+def test_a_categorys_cell_depends_on_the_category_alone(values: list[str | None], cut: int) -> None:
+    table = category_table("category", ("a", "b"))
+    apart = [category_cells(table, part) for part in (values[:cut], values[cut:])]
+    assert np.concatenate(apart).tolist() == category_cells(table, values).tolist()
+
+
 def test_a_constant_feature_has_a_cell_below_at_and_above_it() -> None:
     edges = number_edges(np.full(9, 3.0))
     assert number_cells(edges, np.array([2.9, 3.0, 3.1, np.nan, np.inf])).tolist() == [0, 1, 2, 3, 3]

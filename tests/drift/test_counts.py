@@ -1,6 +1,6 @@
 """Counting rows into cells."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -52,6 +52,30 @@ def test_any_partitioning_gives_the_counts_of_a_recount(profile: ReferenceProfil
     recount = counter.count(indices)
     assert ((parts[0] + parts[1]) + (parts[2] + parts[3])).tolist() == recount.tolist()
     assert sum(parts[::-1], np.zeros(profile.size, np.int64)).tolist() == recount.tolist()
+
+
+numbers = st.floats(width=64) | st.sampled_from([0.0, 1.0, 2.0, np.nan, np.inf, -np.inf])
+some_rows = st.lists(
+    st.tuples(numbers, st.sampled_from(["red", "mauve", "", None]), numbers, st.sampled_from([True, False, None])),
+    max_size=20,
+)
+
+
+def counted(profile: ReferenceProfile, rows: Sequence[tuple]) -> np.ndarray:
+    counter = CellCounter(profile)
+    x, colours, calls, flags = ([row[index] for row in rows] for index in range(4))
+    return counter.count(counter.indices(np.array([x, calls], dtype=np.float64).T, [colours, flags]))
+
+
+@settings(deadline=None)
+@given(some_rows, some_rows, some_rows)
+def test_adding_counts_is_commutative_and_associative_and_is_counting_the_rows_together(
+    profile: ReferenceProfile, one: list[tuple], two: list[tuple], three: list[tuple]
+) -> None:
+    a, b, c = (counted(profile, rows) for rows in (one, two, three))
+    assert (a + b).tolist() == (b + a).tolist() == counted(profile, two + one).tolist()
+    assert ((a + b) + c).tolist() == (a + (b + c)).tolist() == counted(profile, one + two + three).tolist()
+    assert (a + counted(profile, [])).tolist() == a.tolist()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, ROWS])

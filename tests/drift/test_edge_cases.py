@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from drift.cells import MAX_LABEL, FeatureKind
 from drift.counts import CellCounter
@@ -75,6 +76,17 @@ class Stream:
         return self._judge.alert(report, verdict, MODEL) if verdict.alarm else None
 
 
+def larger(columns: Columns, times: int) -> Columns:
+    """The same rows so many times over."""
+    return {name: np.tile(column, times) if isinstance(column, np.ndarray) else column * times
+            for name, column in columns.items()}
+
+
+def first_row(changed: Any, rest: Any) -> Any:
+    """A column in whose window only the first row differs."""
+    return np.append(changed, rest[1:]) if isinstance(rest, np.ndarray) else [changed, *rest[1:]]
+
+
 def mixed(*parts: tuple[Any, int]) -> list[Any]:
     return [value for value, times in parts for _ in range(times)]
 
@@ -93,26 +105,46 @@ CASES: dict[str, tuple[Columns, str | None, set[str]]] = {
     "some infinities": ({"constant": np.array(mixed((np.inf, 6), (-np.inf, 6), (3.0, 88)))}, "missing", {"constant"}),
     "a number that never was": ({"never": np.full(ROWS, 1.0)}, "missing", {"never"}),
     "a category that never was": ({"unnamed": ["a"] * ROWS}, "missing", {"unnamed"}),
-    "an unseen category": ({"colour": mixed(("mauve", 8), *((c, 23) for c in ("red", "green", "blue", "white")))},
-                           "schema", {"colour"}),
+    "6 % of an unseen category": ({"colour": mixed(("mauve", 6), *((c, 23) for c in ("red", "green")),
+                                                   *((c, 24) for c in ("blue", "white")))}, "schema", {"colour"}),
     "many unseen categories": ({"same": [f"new {i}" for i in range(ROWS)]}, "schema", {"same"}),
     "an endless category": ({"same": mixed(("x" * (MAX_LABEL + 1), 8), ("x", 92))}, "schema", {"same"}),
     "an empty category": ({"same": mixed(("", 8), ("x", 92))}, "schema", {"same"}),
     "a category out of use": ({"colour": mixed(("red", 50), ("green", 50))}, "covariate", {"colour"}),
     "the largest numbers": ({"normal": np.full(ROWS, np.finfo(np.float64).max)}, "covariate", {"normal"}),
-    "some out of range": ({"normal": np.append(np.full(8, 1e300), np.linspace(-1.9, 1.9, 92))}, "schema", {"normal"}),
+    "some out of range": ({"normal": np.append(np.full(8, 1e300), ndtri(np.arange(1, 93) / 93))}, "schema", {"normal"}),
 }
 
 
+OUTLIERS: dict[str, tuple[str, Any]] = {
+    "a number out of range": ("normal", np.finfo(np.float64).max), "an infinity": ("normal", -np.inf),
+    "a missing value of a constant": ("constant", np.nan), "a constant that moved": ("constant", 4.0),
+    "a value of what never had one": ("never", 1.0), "an unseen category": ("colour", "mauve"),
+    "a missing category": ("same", None), "a name of what never had one": ("unnamed", "a"),
+    "a missing flag": ("on", None),
+}
+
+
+@pytest.mark.parametrize("times", [1, 100])
 @pytest.mark.parametrize("case", CASES)
-def test_a_window_at_the_edge_has_the_right_verdict(case: str) -> None:
+def test_a_window_at_the_edge_has_the_right_verdict_at_its_usual_size_and_a_hundred_times_larger(
+        case: str, times: int) -> None:
     changed, kind, features = CASES[case]
     stream = Stream()
     assert not any(verdict.alarm for _, verdict in stream.quiet)
-    alert = stream.alert(rows(stream.rng) | changed)
+    alert = stream.alert(rows(stream.rng, times * ROWS) | larger(changed, times))
     assert (alert.kind, set(alert.features)) == (kind, features) if alert else (kind, features) == (None, set())
     if alert:
         assert alert.onset == alert.window_start
+
+
+@pytest.mark.parametrize("times", [1, 100])
+@pytest.mark.parametrize("case", OUTLIERS)
+def test_one_row_is_no_alarm_whatever_it_holds(case: str, times: int) -> None:
+    name, value = OUTLIERS[case]
+    stream = Stream()
+    window = rows(stream.rng, times * ROWS)
+    assert stream.alert(window | {name: first_row(value, window[name])}) is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

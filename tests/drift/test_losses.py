@@ -48,6 +48,17 @@ def judged(scale: float) -> list[tuple[bool, str]]:
     return found
 
 
+LOSSES = profile(np.random.default_rng(4)).with_loss().features[-1]
+losses = st.lists(st.floats(0, 5), max_size=20)
+
+
+@given(losses, losses)
+def test_losses_count_together_as_they_count_apart_in_any_order(one: list[float], two: list[float]) -> None:
+    a, b, both, swapped = (count_losses(LOSSES, part) for part in (one, two, one + two, two + one))
+    assert (a + b).tolist() == both.tolist() == swapped.tolist()
+    assert a.sum() == len(one)
+
+
 def test_losses_that_rise_are_a_concept_alarm_and_losses_that_stay_or_fall_are_none() -> None:
     assert judged(2.0)[0] == (True, "concept")
     assert not any(alarm for alarm, _ in judged(1.0))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial import distance
 from scipy.stats import chi2, chi2_contingency, entropy, ks_2samp, wasserstein_distance
 
+from drift.cells import number_cells, number_edges, number_midpoints
 from drift.statistics import chi_square, jensen_shannon, ks, missing, moments, psi, wasserstein
 from drift.statistics.chi_square import g_test
 from drift.statistics.jensen_shannon import jensen_shannon as divergence
@@ -79,6 +80,56 @@ def test_moments_are_those_of_rows_at_the_midpoints(reference: np.ndarray, windo
     assert standard_deviation(reference, MIDPOINTS) == pytest.approx(before.std())
     assert found.mean == pytest.approx((after.mean() - before.mean()) / before.std(), abs=1e-9)
     assert found.spread == pytest.approx(after.std() / before.std() - 1, abs=1e-9)
+
+
+samples = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=80).map(np.array)
+varied = samples.filter(lambda values: np.ptp(values) > 0.01)
+
+
+@settings(deadline=None)
+@given(varied, samples)
+def test_what_the_cells_of_a_reference_show_is_near_what_its_rows_would(
+    reference: np.ndarray, window: np.ndarray
+) -> None:
+    """Of rows within its range: a row lies at most half a cell from its cell's midpoint, on both sides."""
+    edges = number_edges(reference)
+    window = window.clip(reference.min(), reference.max())
+    before, after = (np.bincount(number_cells(edges, rows), minlength=len(edges) + 1) for rows in (reference, window))
+    places = number_midpoints(edges)
+    unit = standard_deviation(before, places) * (edges[-1] - edges[0])  # of the rows' own scale
+    widest = np.diff(edges).max() + 1e-9
+    of_rows = max(abs((window <= value).mean() - (reference <= value).mean()) for value in reference)
+    assert kolmogorov_smirnov(before, after) <= of_rows + 1e-12
+    if unit > 0:
+        moved = distance_moved(before, after, places) * unit
+        assert moved == pytest.approx(wasserstein_distance(reference, window), abs=widest)
+        shift = moment_shift(before, after, places).mean * unit
+        assert shift == pytest.approx(window.mean() - reference.mean(), abs=widest)
+
+
+@settings(deadline=None)
+@given(occupied, occupied)
+def test_what_has_no_direction_is_the_same_both_ways(reference: np.ndarray, window: np.ndarray) -> None:
+    for statistic in (kolmogorov_smirnov, divergence, population_stability_index, corrected_population_stability_index):
+        assert statistic(reference, window) == pytest.approx(statistic(window, reference), abs=1e-12)
+    there, back = g_test(reference, window), g_test(window, reference)
+    assert there.statistic == pytest.approx(back.statistic, abs=1e-9)
+    assert there.degrees == back.degrees
+
+
+def test_without_drift_the_p_values_of_g_are_uniform() -> None:
+    rng = np.random.default_rng(2)
+    reference, windows = (rng.multinomial(rows, [0.1] * 10, 4000) for rows in (10_000, 500))
+    p_values = g_test(reference, windows).p_value
+    for level in (0.05, 0.25, 0.5):
+        assert (p_values < level).mean() == pytest.approx(level, abs=0.03)
+
+
+def test_without_a_cell_in_common_the_divergence_is_a_bit_the_distance_1_and_psi_finite() -> None:
+    apart = np.array([7, 0]), np.array([0, 9])
+    assert divergence(*apart) == pytest.approx(1)
+    assert kolmogorov_smirnov(*apart) == 1
+    assert np.isfinite(population_stability_index(*apart))
 
 
 def test_a_constant_reference_has_no_unit_and_so_no_distance() -> None:

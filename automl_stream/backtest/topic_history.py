@@ -1,0 +1,83 @@
+"""A pipeline's history in Kafka: `labelled`, and from `predictions` the events that have no label yet."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from typing import TypeVar
+
+from msgspec import Struct
+
+from automl_stream.backtest.recorded import DistinctEvents, Recorded, Served
+from automl_stream.topic_log import TopicLog
+from automl_stream.wrong_use import WrongUse
+from schemas.codec import decode
+from schemas.messages import LabelledEvent
+from schemas.pipeline import Pipeline
+from schemas.topics import LABELLED, PREDICTIONS, Topic, topic_name
+
+MessageT = TypeVar("MessageT")
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]  # what is done, of how much; hears how far
+
+_STEP = 1_000
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """Which events: not before `since` (event time, epoch ms), and the `last` ones of those."""
+
+    since: int | None = None
+    last: int | None = None
+
+
+def read_history(pipeline: Pipeline, servers: str, span: Span, bar: Bar) -> tuple[Recorded, list[str]]:
+    """The recorded events, and what is wrong with the records that could not be read.
+
+    Raises:
+        WrongUse: where there is no event.
+        MissingTopic, KafkaUnavailable: as `TopicLog`.
+    """
+    events, unreadable = DistinctEvents(len(pipeline.features), span.since), list[str]()
+    # No event is further ahead of Kafka's clock than that: what was written before cannot be wanted.
+    written = None if span.since is None else span.since - pipeline.windows.max_future
+    with closing(TopicLog(servers)) as log:
+        reading = _Reading(log, pipeline.name, bar, unreadable)
+        reading.each(LABELLED, LabelledEvent, events.labelled)  # a bootstrap's rows may lie ahead of any clock
+        reading.each(PREDICTIONS, Served, events.served, written)
+    recorded = events.recorded(span.last)
+    if not recorded.events:
+        raise WrongUse(_nothing(pipeline, span, recorded.strangers))
+    return recorded, unreadable
+
+
+class _Reading:
+    """Reads topics one after another, with a progress bar each."""
+
+    def __init__(self, log: TopicLog, pipeline: str, bar: Bar, unreadable: list[str]) -> None:
+        self._log = log
+        self._pipeline = pipeline
+        self._bar = bar
+        self._unreadable = unreadable
+
+    def each(self, topic: Topic, kind: type[MessageT], take: Callable[[MessageT], None],
+             since: int | None = None) -> None:
+        """Take what is in a topic now, or was written since (epoch ms)."""
+        name = topic_name(self._pipeline, topic)
+        bounds = self._log.bounds(name, since)
+        total = sum(end - first for first, end in bounds.values())
+        with self._bar(f"reading {topic.name}", total) as heard:
+            for done, record in enumerate(self._log.stream(name, bounds), 1):
+                try:
+                    take(decode(record.value or b"", kind))
+                except ValueError as error:
+                    self._unreadable.append(f"{name}, partition {record.partition}, offset {record.offset}: {error}")
+                if done % _STEP == 0:
+                    heard(done)
+            heard(total)
+
+
+def _nothing(pipeline: Pipeline, span: Span, strangers: int) -> str:
+    labelled = topic_name(pipeline.name, LABELLED)
+    if strangers:
+        return (f"topic {labelled}: none of {strangers} events has the {len(pipeline.features)} features of pipeline "
+                f"'{pipeline.name}'; give the file that they were served with")
+    if span.since is not None:
+        return f"topic {labelled}: no event is as young as --since wants it; give an earlier time, or leave it out"
+    return f"topic {labelled} holds no event; `automl-stream bootstrap` and the running services write them"
