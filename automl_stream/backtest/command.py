@@ -44,6 +44,7 @@ def backtest(
     from automl_stream.backtest.replay import Plan
     from automl_stream.backtest.replay import backtest as replay
     from automl_stream.backtest.truth import load_truth, read_truth
+    from drift.detectors.detector import require_detectors
     from producers.files import file_rows, open_table
 
     if html is not None:
@@ -52,6 +53,8 @@ def backtest(
     trained = rows_trained(first_rows, table.rows)
     known = load_truth(truth) if truth is not None else read_truth(file)
     policies = load_policies(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml", policy or [])
+    for loaded in policies.values():
+        require_detectors(loaded.drift.detectors)
     sources = {name: file_rows(table, loaded) for name, loaded in policies.items()}  # columns are checked here
     results = []
     for name, loaded in policies.items():
