@@ -11,7 +11,7 @@ from schemas.model_log import ModelLog
 from schemas.pipeline import Task
 from stream_apps.topics import read_each
 
-BREATH = 256  # rows
+BREATH = 64  # rows
 
 
 class LabelledLosses:
@@ -43,7 +43,7 @@ class LabelledLosses:
                         await self._profile_epoch(event.model.epoch) == profile_epoch):
                     yield row
                 if offset % BREATH == 0:
-                    await asyncio.sleep(0)  # detectors take their time, and the group waits for a sign of life
+                    await asyncio.sleep(0)  # detectors take up to milliseconds a row, and the group waits for a word
 
     async def _profile_epoch(self, epoch: int) -> int | None:
         if epoch not in self._profile_epochs:

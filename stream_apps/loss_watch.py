@@ -35,8 +35,12 @@ class LossWatch:
 
     def count(self, window: ClosedWindow, rows: Sequence[LossRow]) -> ClosedWindow:
         """Take the next rows, and give the window what they say."""
+        return self.given(window, rows, [firing for row in rows for firing in self.see(row)])
+
+    def given(self, window: ClosedWindow, rows: Sequence[LossRow], firings: Sequence[Firing]) -> ClosedWindow:
+        """Give the window what rows say that were taken one by one."""
         losses = None if self.profile.loss is None else count_losses(self.profile.loss, [row.loss for row in rows])
-        return replace(window, losses=losses, firings=tuple(firing for row in rows for firing in self.see(row)))
+        return replace(window, losses=losses, firings=tuple(firings))
 
 
 def alerting_firing(pipeline: Pipeline, report: DriftReport) -> Firing | None:

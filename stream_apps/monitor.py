@@ -17,9 +17,10 @@ from faust.types import TP
 from prometheus_client import Counter, Gauge
 
 from drift.detectors.detector_set import detector_set
+from drift.losses import LossRow
 from drift.profile import ReferenceProfile
 from schemas.codec import decode, encode
-from schemas.messages import DriftAlert, DriftReport, Model, PartitionCount, WindowRecord
+from schemas.messages import DriftAlert, DriftReport, Firing, Model, PartitionCount, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
@@ -189,8 +190,12 @@ class Monitor:
 
     async def _with_losses(self, judge: DriftJudge, window: ClosedWindow, until: int | None) -> ClosedWindow:
         """The window with what labelled rows say that it counts: up to now, unless it has been said."""
-        rows = [row async for row in self._losses.rows(window.profile_epoch, until)]
-        return judge.loss_watch.count(window, rows)
+        rows: list[LossRow] = []
+        firings: list[Firing] = []
+        async for row in self._losses.rows(window.profile_epoch, until):
+            rows.append(row)
+            firings += judge.loss_watch.see(row)
+        return judge.loss_watch.given(window, rows, firings)
 
     async def _models(self) -> ModelLog:
         models = ModelLog()

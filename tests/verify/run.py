@@ -176,10 +176,10 @@ class Run:
                     if served[offset] == window.profile]
             firings = [f for row in rows if row is not None for f in watches[window.profile].see(row)]
             end = window.start + self.pipeline.windows.size
+            features = [_drift("a", alarm=alarms), _drift("b", alarm=False), _drift(LOSS, rows=losses)]
             report = DriftReport(window_start=window.start, window_end=end, profile=window.profile, rows=window.rows,
                                  covered=window.covered, pipeline_digest=self.pipeline.digest, alarm=alarms,
-                                 verdict="words", features=[
-                                     _drift("a", alarm=alarms), _drift("b", alarm=False), _drift(LOSS, rows=losses)], labelled=labelled, firings=firings)
+                                 verdict="words", features=features, labelled=labelled, firings=firings)
             firing = alerting_firing(self.pipeline, report)
             if firing is not None:
                 self.say(DRIFT_ALERTS, detector_alert(self.pipeline, report, firing, events[0].model or MODEL))
