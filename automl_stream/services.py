@@ -12,6 +12,7 @@ from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.stack import Addresses
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.topics import create_topics
+from drift.detectors.detector import require_detectors
 from schemas.pipeline import Pipeline, load_pipeline
 
 SINGLE = {
@@ -80,11 +81,14 @@ def launch_pipelines(
 
     Raises:
         MissingLibrary: where LightGBM could not be loaded.
+        DetectorsUnavailable: where a pipeline has detectors and their extra is not installed.
         TopicsDiffer: as create_topics.
         PortTaken: where a metrics port is not free.
     """
     if pipelines:
         require_libgomp()
+    for pipeline in pipelines.values():
+        require_detectors(pipeline.drift.detectors)
     launched = []
     for place, (file, pipeline) in enumerate(pipelines.items()):
         create_topics(pipeline, addresses.kafka)

@@ -185,11 +185,20 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
     uncalibrated: str = ""
 
 
+class Firing(Struct, frozen=True, kw_only=True):
+    """A label-based detector fired at the row of this offset of `labelled`; `rose`: the loss rose there, or fell."""
+
+    detector: str
+    offset: int
+    rose: bool
+
+
 class DriftReport(Message, frozen=True, kw_only=True):
     """Verdict on one closed window. `covered`: offsets of `events` (exclusive) by partition.
 
     `onset`: of an alarm, the start of the window in which the change began. `labelled`: end (exclusive) of the labelled
-    rows whose losses were counted; those since the report before it are this window's.
+    rows whose losses were counted; those since the report before it are this window's. `firings`: at these rows, by
+    offset; the verdict knows nothing of them.
     """
 
     window_start: int
@@ -203,13 +212,17 @@ class DriftReport(Message, frozen=True, kw_only=True):
     features: list[FeatureDrift]
     onset: int | None = None
     labelled: int = 0
+    firings: list[Firing] = []
 
 
 AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]
 
 
 class DriftAlert(Message, frozen=True, kw_only=True):
-    """A change that the declared budget does not explain. `labelled_offset`: it applies before that row."""
+    """A change that the declared budget does not explain. `labelled_offset`: it applies before that row.
+
+    `detector`: the label-based detector that alerts, outside the budget, where the operator lets it.
+    """
 
     alert_id: str
     kind: AlertKind
@@ -223,6 +236,7 @@ class DriftAlert(Message, frozen=True, kw_only=True):
     profile: str
     model: Model
     labelled_offset: int
+    detector: str = ""
 
 
 class Dataset(Struct, frozen=True, kw_only=True):

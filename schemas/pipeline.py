@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.detectors import DetectorName, detector_checks
+
 FeatureType = Literal["number", "category", "boolean"]
 Task = Literal["binary", "multiclass", "regression"]
 Family = Literal["lightgbm", "logistic"]
@@ -114,12 +116,15 @@ class Windows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The declared false-alarm budget and what counts as material."""
+    """The declared false-alarm budget and what counts as material. `detectors` watch the loss of labelled rows and are
+    shown; those in `alerting_detectors` may alert, outside the budget."""
 
     false_alarms: FalseAlarmBudget = FalseAlarmBudget("1 in 1000 windows")
     min_effect: Share = 0.05
     scales: Annotated[int, Meta(ge=1, le=10)] = 7
     longest_cycle: Duration | None = None
+    detectors: tuple[DetectorName, ...] = ()
+    alerting_detectors: tuple[DetectorName, ...] = ()
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -307,6 +312,7 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
         *_replay_checks(pipeline.replay, names),
         *_encoding_checks(pipeline.encoding),
+        *detector_checks(pipeline.task, pipeline.drift.detectors, pipeline.drift.alerting_detectors),
     ]
     return next((message for failed, message in checks if failed), None)
 

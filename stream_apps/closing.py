@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.messages import PartitionCount, WindowCounts, WindowRecord
+from schemas.messages import Firing, PartitionCount, WindowCounts, WindowRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedWindow:
     """Counts of one window, summed over the partitions, under the newest profile that any of them counted with.
 
-    `losses`: counts of the labelled rows that came while it was the next to close, where the profile has a loss.
+    `losses`: counts of the labelled rows that came while it was the next to close, where the profile has a loss;
+    `firings`: of the detectors at these rows.
     """
 
     start: int
@@ -25,6 +26,7 @@ class ClosedWindow:
     counts: NDArray[np.int64]
     covered: dict[str, int]
     losses: NDArray[np.int64] | None = None
+    firings: tuple[Firing, ...] = ()
 
 
 @dataclass(kw_only=True)

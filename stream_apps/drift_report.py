@@ -13,6 +13,7 @@ from drift.verdict import FeatureVerdict, Verdict
 from schemas.messages import AlertKind, DriftAlert, DriftReport, FeatureDrift, Model, derived_id
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow
+from stream_apps.loss_watch import LossWatch, alerting_firing, detector_alert
 
 
 @dataclass(kw_only=True)
@@ -27,6 +28,7 @@ class DriftJudge:
         settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                     min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
         self._history: deque[ClosedWindow] = deque(maxlen=settings.history_windows)
+        self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
         watched = self.profile.with_loss()
         self._decider = Decider(watched, settings)
         self._statistics = ShownStatistics(watched)
@@ -47,14 +49,22 @@ class DriftJudge:
             rows=window.rows, covered=window.covered, labelled=labelled, pipeline_digest=self.pipeline.digest,
             alarm=verdict.alarm, verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
             onset=None if verdict.onset is None else self._history[-1 - verdict.onset].start,
+            firings=list(window.firings),
         )
         return report, verdict
 
     def _counts(self, window: ClosedWindow) -> NDArray[np.int64]:
         return np.concatenate((window.counts, self._no_losses if window.losses is None else window.losses))
 
+    def alerts(self, report: DriftReport) -> bool:
+        """Whether the window has an alert: one at most."""
+        return report.alarm or alerting_firing(self.pipeline, report) is not None
+
     def alert(self, report: DriftReport, verdict: Verdict, model: Model) -> DriftAlert:
-        """The alert of a window whose verdict is an alarm."""
+        """The alert of a window that has one: the verdict's if it is an alarm, else a detector's."""
+        firing = alerting_firing(self.pipeline, report)
+        if firing is not None:
+            return detector_alert(self.pipeline, report, firing, model)
         guilty = [f for f in verdict.features if f.alarm]
         kind: AlertKind = guilty[0].kind
         return DriftAlert(

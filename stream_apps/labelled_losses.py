@@ -1,18 +1,17 @@
-"""Losses of labelled rows, as the monitor counts them: in the window that was the next to close when they came."""
+"""Losses of labelled rows, as the monitor reads them: for the window that was the next to close when they came."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-import numpy as np
-from numpy.typing import NDArray
-
-from drift.losses import count_losses, served_loss
-from drift.profile import ReferenceProfile
+from drift.losses import LossRow, loss_row
 from schemas.codec import decode
 from schemas.messages import LabelledEvent
 from schemas.model_log import ModelLog
 from schemas.pipeline import Task
 from stream_apps.topics import read_each
+
+BREATH = 64  # rows
 
 
 class LabelledLosses:
@@ -30,21 +29,21 @@ class LabelledLosses:
         self._read_models = read_models
         self._profile_epochs: dict[int, int] = {}  # by the epoch of the model
 
-    async def read(self, profile: ReferenceProfile, profile_epoch: int, until: int | None = None) -> NDArray[np.int64]:
-        """Counts of the losses since the last read, up to `until` or to what has come by now.
+    async def rows(self, profile_epoch: int, until: int | None = None) -> AsyncGenerator[LossRow]:
+        """The rows since the last read, up to `until` or to what has come by now.
 
         Rows of models that served under another profile are left out.
         """
-        losses = []
         async with aclosing(read_each(self._topic, self._bootstrap_servers, first=self.end, end=until)) as records:
             async for offset, value in records:
                 event = decode(value or b"", LabelledEvent)
-                loss = served_loss(self._task, event)
-                if event.model is not None and loss is not None and (
-                        await self._profile_epoch(event.model.epoch) == profile_epoch):
-                    losses.append(loss)
+                row = loss_row(self._task, offset, event)
                 self.end = offset + 1
-        return np.empty(0, dtype=np.int64) if profile.loss is None else count_losses(profile.loss, losses)
+                if event.model is not None and row is not None and (
+                        await self._profile_epoch(event.model.epoch) == profile_epoch):
+                    yield row
+                if offset % BREATH == 0:
+                    await asyncio.sleep(0)  # detectors take up to milliseconds a row, and the group waits for a word
 
     async def _profile_epoch(self, epoch: int) -> int | None:
         if epoch not in self._profile_epochs:

@@ -1,14 +1,14 @@
 """The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due.
 
 It keeps no state but Kafka's: on start it reads `window-counts` again from the beginning, and `drift-stats` for what it
-has already said, and how far each window had counted the losses of `labelled`. Run: python -m stream_apps.monitor
+has already said, and how far each window had counted the losses of `labelled`. Detectors are fed again from the first
+row under their profile. Run: python -m stream_apps.monitor
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,9 +16,11 @@ import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge
 
+from drift.detectors.detector_set import detector_set
+from drift.losses import LossRow
 from drift.profile import ReferenceProfile
 from schemas.codec import decode, encode
-from schemas.messages import DriftReport, Model, PartitionCount, WindowRecord
+from schemas.messages import DriftAlert, DriftReport, Firing, Model, PartitionCount, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
@@ -68,6 +70,8 @@ class MonitorMetrics:
     def __init__(self) -> None:
         self.windows = Counter("automl_stream_windows_closed_total", "Windows with a drift report")
         self.alerts = Counter("automl_stream_drift_alerts_total", "Windows with an alert")
+        self.firings = Counter("automl_stream_detector_firings_total", "Changes that a label-based detector saw",
+                               ["detector"])
         self.late = Gauge("automl_stream_late_window_counts", "Final counts that came after their window had closed")
         self.effect = Gauge("automl_stream_drift_effect", "Effect of the newest window", ["feature"])
 
@@ -88,9 +92,11 @@ class Monitor:
     def _start_again(self, partitions: int) -> None:
         self._ledger = WindowLedger(partitions=partitions, size=self._pipeline.windows.size)
         self._said: dict[tuple[int, str], int] = {}  # windows, and how far each had counted `labelled`
+        self._alerted: dict[tuple[int, str], int] = {}  # likewise, of those that have an alert and perhaps no report
         self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
+        self._since = 0  # end of `labelled` when the profile's first window closed
         self._before: deque[_Said] = deque(maxlen=self._longest)
 
     async def assigned(self) -> None:
@@ -102,6 +108,9 @@ class Monitor:
         for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
             report = decode(value or b"", DriftReport)
             self._said.setdefault((report.window_start, report.profile), report.labelled)
+        for _, value in await read_all(self._topic(DRIFT_ALERTS), self._bootstrap_servers):
+            alert = decode(value or b"", DriftAlert)
+            self._alerted.setdefault((alert.window_start, alert.profile), alert.labelled_offset)
         self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
         log.info("window counts are read from the beginning", windows_reported=len(self._said))
 
@@ -131,7 +140,7 @@ class Monitor:
 
     async def _close(self, window: ClosedWindow) -> None:
         if self._judging != window.profile_epoch:
-            self._judging, self._judge = window.profile_epoch, None
+            self._judging, self._judge, self._since = window.profile_epoch, None, self._losses.end
             self._before.clear()
         said = self._said.get((window.start, window.profile))
         if said is not None and self._judge is None:
@@ -140,21 +149,24 @@ class Monitor:
             self._losses.end = said
             return
         judge = await self._judge_of(window)
-        window = await self._with_losses(judge, window, said)
+        until = self._alerted.get((window.start, window.profile)) if said is None else said
+        window = await self._with_losses(judge, window, until)
         if said is not None:
             judge.remember(window)
             return
         report, verdict = judge.judge(window, self._losses.end)
-        if verdict.alarm:
+        if judge.alerts(report):
             alert = judge.alert(report, verdict, await self._serving())
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)
-            # Before the report: a crash between the two says the alert again, under the same id, and loses nothing.
+            # Before the report: a crash between the two says the alert again, under the same id and of the same rows.
             await self._send(DRIFT_ALERTS, alert.alert_id, encode(alert))
             self.metrics.alerts.inc()
         await self._send(DRIFT_STATS, str(window.start), encode(report))
         self.metrics.windows.inc()
         for feature in report.features[:50]:
             self.metrics.effect.labels(feature.name).set(feature.effect)
+        for firing in report.firings:
+            self.metrics.firings.labels(firing.detector).inc()
 
     async def _judge_of(self, window: ClosedWindow) -> DriftJudge:
         """The judge of the window's profile, made when it first has something to say: old profiles may be gone."""
@@ -162,15 +174,28 @@ class Monitor:
             accepted = _required((await self._models()).find(window.profile_epoch), window.profile_epoch)
             profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
             self._judge = DriftJudge(pipeline=self._pipeline, profile=profile)
+            await self._feed_again(self._judge, window.profile_epoch)
             for before in self._before:
                 self._losses.end = before.first
                 self._judge.remember(await self._with_losses(self._judge, before.window, before.end))
             self._before.clear()
         return self._judge
 
+    async def _feed_again(self, judge: DriftJudge, profile_epoch: int) -> None:
+        """Give the detectors what they had seen under this profile before the windows that are remembered."""
+        if self._before and self._pipeline.drift.detectors:
+            self._losses.end = self._since
+            async for row in self._losses.rows(profile_epoch, self._before[0].first):
+                judge.loss_watch.see(row)
+
     async def _with_losses(self, judge: DriftJudge, window: ClosedWindow, until: int | None) -> ClosedWindow:
-        """The window with the losses of the labelled rows that it counts: up to now, unless it has been said."""
-        return replace(window, losses=await self._losses.read(judge.profile, window.profile_epoch, until))
+        """The window with what labelled rows say that it counts: up to now, unless it has been said."""
+        rows: list[LossRow] = []
+        firings: list[Firing] = []
+        async for row in self._losses.rows(window.profile_epoch, until):
+            rows.append(row)
+            firings += judge.loss_watch.see(row)
+        return judge.loss_watch.given(window, rows, firings)
 
     async def _models(self) -> ModelLog:
         models = ModelLog()
@@ -215,6 +240,7 @@ def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
     pipeline = load_pipeline(settings.pipeline)
+    detector_set(pipeline)  # their library takes seconds to import, or is missing: before there is a group to answer to
     configure_logs(service="monitor", pipeline=pipeline.name)
     app = build(settings, pipeline)
     serve_metrics(settings.metrics_port, lambda: {"ok": True})

@@ -54,6 +54,7 @@ def backtest(
     from automl_stream.backtest.replay import Plan
     from automl_stream.backtest.replay import backtest as replay
     from automl_stream.backtest.truth import load_truth, read_truth
+    from drift.detectors.detector import require_detectors
 
     if html is not None:
         _require_page(html)
@@ -63,6 +64,8 @@ def backtest(
         raise WrongUse("give a FILE, or --topic; --since and --last need --topic")
     else:
         policies, material = _filed(file, pipeline, policy or [])
+    for loaded in policies.values():
+        require_detectors(loaded.drift.detectors)
     trained = rows_trained(first_rows, material.rows)
     known = load_truth(truth) if truth is not None else file and read_truth(file)
     results = []

@@ -9,7 +9,7 @@ import msgspec
 
 from automl_stream.backtest.picture import picture, windows_a_column
 from automl_stream.backtest.result import Result
-from automl_stream.backtest.table import figures, guilty
+from automl_stream.backtest.table import blamed, figures, trust
 
 
 def page(results: Sequence[Result], plotly: str) -> str:
@@ -29,8 +29,8 @@ def page(results: Sequence[Result], plotly: str) -> str:
 def _section(result: Result, index: int) -> str:
     step = windows_a_column(result.windows)
     strongest = f'<p class="quiet">Each column is the strongest of {step} windows.</p>' if step > 1 else ""
-    alerts = _table(("row", "kind", "began about row", "features", "what it says"),
-                    ((f"{a.row:,}", a.kind, f"{a.onset_row:,}", guilty(a.features), a.sentence) for a in result.alerts))
+    alerts = _table(("row", "kind", "began about row", "features or detector", "what it says"),
+                    ((f"{a.row:,}", a.kind, f"{a.onset_row:,}", blamed(a), a.sentence) for a in result.alerts))
     models = _table(("from row", "version", "reason"), ((f"{s.row:,}", s.version, s.reason) for s in result.swaps))
     decisions = _table(("at row", "verdict", "trigger", "reason"),
                        ((f"{d.row:,}", d.verdict, d.trigger, d.reason) for d in result.decisions))
@@ -38,7 +38,18 @@ def _section(result: Result, index: int) -> str:
         f"<section><h2>Policy {escape(result.policy)}</h2>", strongest,
         f'<div id="figure-{index}" role="img" aria-label="Evidence, events and features; tables follow"></div>',
         _folded(f"{len(result.alerts):,} alerts", alerts), _folded(f"{len(result.swaps):,} models", models),
-        _folded(f"{len(result.decisions):,} decisions", decisions), "</section>"))
+        _folded(f"{len(result.decisions):,} decisions", decisions), _detectors(result), "</section>"))
+
+
+def _detectors(result: Result) -> str:
+    rows = trust(result)
+    if not rows:
+        return ""
+    firings = _table(("at row", "detector", "the loss", "offset in labelled"),
+                     ((f"{f.row:,}", f.detector, "rose" if f.rose else "fell", f"{f.offset:,}")
+                      for f in result.firings))
+    return (f'<h3>Detectors</h3><div class="wide">{_table(rows[0], (row.values() for row in rows))}</div>'
+            + _folded(f"{len(result.firings):,} firings", firings))
 
 
 def _folded(title: str, content: str) -> str:

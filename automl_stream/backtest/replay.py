@@ -12,6 +12,7 @@ from itertools import islice
 
 from msgspec import Struct
 
+from automl_stream.backtest.detectors import measured
 from automl_stream.backtest.result import Cost, Decision, Result
 from automl_stream.backtest.truth import Truth, delays, false_alarms
 from automl_stream.backtest.watch import RowTimes, Watch
@@ -158,7 +159,7 @@ class _Run:
             self._alerts += 1
         events = [self._join(label) for label in due if label.joinable and label.row in self._waiting]
         events.sort(key=lambda event: event.ts)
-        self._watch.learn(events, self._world.profile_epoch)
+        self._watch.learn(events, self._labelled, self._world.profile_epoch)
         first, self._labelled = self._labelled, self._labelled + len(events)
         self._world.drive(self._session.rows(list(enumerate(events, first)), self._labelled))
 
@@ -180,7 +181,8 @@ class _Run:
             training_seconds=world.training_seconds,
             cost=Cost(fits=world.fits, fit_seconds=world.fit_seconds, rows_scored=self._scored, seconds=seconds),
             false_alarms=false_alarms(truth, watch.alerts, watch.windows) if truth else None,
-            delay_rows=delays(truth, watch.alerts, watch.windows, scored) if truth else None,
+            delay_rows=delays(truth, watch.alerts, watch.windows, scored) if truth else None, firings=watch.firings,
+            detectors=measured(self._pipeline, watch.watched, watch.firings, truth),
         )
 
     def _timed(self, row: Row) -> Row:

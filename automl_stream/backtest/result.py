@@ -56,6 +56,34 @@ class Alert(Struct, frozen=True, kw_only=True):
     onset_row: int
     sentence: str
     alert_id: str
+    detector: str = ""
+
+
+class DetectorFiring(Struct, frozen=True, kw_only=True):
+    """A label-based detector fired at the label of row `row`, which is at `offset` of the training log. `rose`: the
+    loss rose there, or fell. `window_start`: of the window whose report says so."""
+
+    detector: str
+    offset: int
+    row: int
+    rose: bool
+    window_start: int
+
+
+class Detector(Struct, frozen=True, kw_only=True):
+    """A label-based detector: how often it fired, and how often where nothing changes.
+
+    `false_alarm_rate`: firings a row, of `steady_rows` rows; `upper_bound` is its 95 % bound. None where there was
+    nothing to measure it on; `measured_on` says what there was, or was not. `alerting`: whether it may alert by itself.
+    """
+
+    detector: str
+    alerting: bool
+    firings: int
+    measured_on: str
+    false_alarm_rate: float | None = None
+    upper_bound: float | None = None
+    steady_rows: int = 0
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -94,6 +122,8 @@ class Result(Struct, frozen=True, kw_only=True):
     scored rows with a label, of the loop and of the first model alone (`frozen`). `training_seconds`: fits, exports and
     reference profiles.
 
+    `detectors`: the pipeline's label-based ones; `firings`: theirs, by offset.
+
     Where the truth is known: `false_alarms` and `delay_rows` (by row of the change; None: missed), as truth.py says.
     """
 
@@ -117,3 +147,5 @@ class Result(Struct, frozen=True, kw_only=True):
     cost: Cost
     false_alarms: int | None
     delay_rows: dict[int, int | None] | None
+    firings: list[DetectorFiring]
+    detectors: list[Detector]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from automl_stream.backtest.result import Result
+from automl_stream.backtest.result import Alert, Result
 
 SHOWN_ALERTS = 10
 SHOWN_FEATURES = 3
@@ -31,12 +31,29 @@ def show(results: Sequence[Result], console: Console) -> None:
     console.print(table)
     for result in results:
         _show_alerts(result, console)
+        _show_detectors(result, console)
+
+
+def blamed(alert: Alert) -> str:
+    """The detector that alerts by itself, else the guilty features."""
+    return f"detector {alert.detector}" if alert.detector else guilty(alert.features)
 
 
 def guilty(features: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = len(features) - SHOWN_FEATURES
     return ", ".join(features[:SHOWN_FEATURES]) + (f" and {more} more" if more > 0 else "")
+
+
+def trust(result: Result) -> list[dict[str, str]]:
+    """What each label-based detector did, and how often it is wrong: a row a detector, all with the same columns."""
+    return [{
+        "detector": each.detector, "may alert": "yes" if each.alerting else "no", "fired": f"{each.firings:,}",
+        "false alarms in 1,000 rows (at most)": "not measured" if each.false_alarm_rate is None else
+        f"{1_000 * each.false_alarm_rate:.2g} ({1_000 * (each.upper_bound or 0):.2g})",
+        "measured on": each.measured_on if each.false_alarm_rate is None else
+        f"{each.steady_rows:,}: {each.measured_on}",
+    } for each in result.detectors]
 
 
 def _row(result: Result, *, truth_known: bool) -> dict[str, str]:
@@ -82,11 +99,21 @@ def _show_alerts(result: Result, console: Console) -> None:
     if not result.alerts:
         console.print(escape(f"{result.policy}: no alert."))
         return
-    table = Table("row", "kind", "began about row", "features", title=escape(f"Alerts, policy {result.policy}"),
-                  box=SIMPLE_HEAD)
+    table = Table("row", "kind", "began about row", "features or detector",
+                  title=escape(f"Alerts, policy {result.policy}"), box=SIMPLE_HEAD)
     for alert in result.alerts[:SHOWN_ALERTS]:
-        table.add_row(f"{alert.row:,}", escape(alert.kind), f"{alert.onset_row:,}", escape(guilty(alert.features)))
+        table.add_row(f"{alert.row:,}", escape(alert.kind), f"{alert.onset_row:,}", escape(blamed(alert)))
     console.print(table)
     more = len(result.alerts) - SHOWN_ALERTS
     if more > 0:
         console.print(f"and {more} more: --json and --html have all")
+
+
+def _show_detectors(result: Result, console: Console) -> None:
+    rows = trust(result)
+    if not rows:
+        return
+    table = Table(*rows[0], title=escape(f"Detectors, policy {result.policy}"), box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(escape, row.values()))
+    console.print(table)

@@ -65,12 +65,16 @@ def strips(result: Result) -> list[Strip]:
     documented = [Mark(row=row, said="no alert" if delay is None else f"alert after {delay:,} rows")
                   for row, delay in (result.delay_rows or {}).items()]
     known = [Strip(name="documented", colour=BLUE, symbol="diamond-tall", marks=documented)]
+    heard = [Strip(name="detector", colour=AMBER, symbol="cross",
+                   marks=[Mark(row=f.row, said=f"{f.detector}: the loss {'rose' if f.rose else 'fell'}")
+                          for f in result.firings])]
     return [
         *(known if result.delay_rows is not None else []),
         Strip(name="alert", colour=RED, symbol="triangle-down",
               marks=[Mark(row=a.row, said=plain(a.sentence)) for a in result.alerts]),
         Strip(name="began about", colour=AMBER, symbol="triangle-left",
               marks=[Mark(row=a.onset_row, said=f"says the alert at row {a.row:,}") for a in result.alerts]),
+        *(heard if result.detectors else []),
         Strip(name="training", colour=GREY, symbol="circle",
               marks=[Mark(row=d.row, said=plain(d.trigger)) for d in result.decisions if d.verdict == "trained"]),
         Strip(name="new model", colour=GREEN, symbol="diamond",

@@ -3,11 +3,10 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
-from automl_stream.backtest.result import Alert, FeaturePoint, Window
+from automl_stream.backtest.result import Alert, DetectorFiring, FeaturePoint, Window
 from automl_stream.backtest.world import Reference
-from drift.losses import count_losses, served_loss
+from drift.losses import LossRow, loss_row
 from drift.verdict import Verdict
 from schemas.messages import DriftAlert, DriftReport, FeatureDrift, LabelledEvent, PartitionWatermark
 from schemas.model_log import NO_EPOCH
@@ -44,6 +43,8 @@ class Watch:
                  first_row: int) -> None:
         self.windows: list[Window] = []
         self.alerts: list[Alert] = []
+        self.firings: list[DetectorFiring] = []
+        self.watched: list[tuple[int, LossRow]] = []  # by row of the file: what the detectors took
         self._pipeline = pipeline
         self._references = references
         self._times = times
@@ -51,16 +52,19 @@ class Watch:
         settings = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._open = PartitionWindows(partition=0, settings=settings)
         self._ledger = WindowLedger(partitions=1, size=pipeline.windows.size)
-        self._losses: list[tuple[int, float]] = []  # by the profile that the model served under
+        self._losses: list[tuple[int, LossRow]] = []  # by the profile that the model served under
+        self._rows: dict[int, int] = {}  # of the file, by offset in the training log, until they are counted
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
 
-    def learn(self, events: Sequence[LabelledEvent], profile_epoch: Callable[[int], int]) -> None:
-        """Labelled rows, whose losses the next window counts; `profile_epoch`: of the model of an epoch."""
-        for event in events:
-            loss = served_loss(self._pipeline.task, event)
-            if event.model is not None and loss is not None:
-                self._losses.append((profile_epoch(event.model.epoch), loss))
+    def learn(self, events: Sequence[LabelledEvent], first: int, profile_epoch: Callable[[int], int]) -> None:
+        """Labelled rows from offset `first` of the training log on, whose losses the next window counts;
+        `profile_epoch`: of the model of an epoch."""
+        for offset, event in enumerate(events, first):
+            row = loss_row(self._pipeline.task, offset, event)
+            if event.model is not None and row is not None:
+                self._losses.append((profile_epoch(event.model.epoch), row))
+                self._rows[offset] = int(event.source.rpartition("-")[2])
 
     def count(self, rows: CountedRows, model: LoadedModel, labelled: int) -> list[DriftAlert]:
         """Count scored rows, whose offsets are their numbers in the file; returns alerts, which apply before the row
@@ -77,19 +81,29 @@ class Watch:
         if self._judge is None or self._judging != window.profile_epoch:
             self._judge = DriftJudge(pipeline=self._pipeline, profile=reference.profile)
             self._judging = window.profile_epoch
-        loss = reference.profile.loss
-        losses = [value for epoch, value in self._losses if epoch == window.profile_epoch]
-        self._losses.clear()
-        window = replace(window, losses=None if loss is None else count_losses(loss, losses))
+        window = self._with_losses(self._judge, window)
         report, verdict = self._judge.judge(window, labelled)
         self.windows.append(self._window(report, verdict, reference))
-        if not verdict.alarm:
+        if not self._judge.alerts(report):
             return None
         alert = self._judge.alert(report, verdict, model.model)
         self.alerts.append(Alert(
             window_start=alert.window_start, row=window.covered["0"], kind=alert.kind, features=alert.features,
-            onset_row=self._row_at(alert.onset), sentence=alert.sentence, alert_id=alert.alert_id))
+            onset_row=self._row_at(alert.onset), sentence=alert.sentence, alert_id=alert.alert_id,
+            detector=alert.detector))
         return alert
+
+    def _with_losses(self, judge: DriftJudge, window: ClosedWindow) -> ClosedWindow:
+        """The window with the labelled rows that came since the one before, where they belong to its profile."""
+        rows = [row for epoch, row in self._losses if epoch == window.profile_epoch]
+        counted = judge.loss_watch.count(window, rows)
+        self.firings += [DetectorFiring(detector=f.detector, offset=f.offset, row=self._rows[f.offset], rose=f.rose,
+                                        window_start=window.start) for f in counted.firings]
+        if self._pipeline.drift.detectors:
+            self.watched += [(self._rows[row.offset], judge.loss_watch.in_units(row)) for row in rows]
+        self._losses.clear()
+        self._rows.clear()
+        return counted
 
     def _window(self, report: DriftReport, verdict: Verdict, reference: Reference) -> Window:
         points = [_point(feature) for feature in report.features]

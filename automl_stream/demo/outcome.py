@@ -127,7 +127,7 @@ def _quality(pipeline: Pipeline, log: _Log, judged: Sequence[Prediction],
 
 def _alert(alert: DriftAlert) -> dict[str, Any]:
     keys = ("alert_id", "kind", "window_start", "window_end", "scale", "onset", "features", "sentence",
-            "labelled_offset")
+            "labelled_offset", "detector")
     return {key: getattr(alert, key) for key in keys}
 
 

@@ -1,4 +1,4 @@
-"""Drift reports are what `window-counts` says, added over the partitions; alerts are what the reports say."""
+"""Drift reports are what `window-counts` says, added over the partitions."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -8,18 +8,15 @@ from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
 from drift.profile import LOSS
 from schemas.messages import (
-    DriftAlert,
     DriftReport,
     PartitionCount,
     PartitionWatermark,
     WindowCounts,
     WindowRecord,
-    derived_id,
 )
 from schemas.topics import EVENTS
 
 REPORTS = "reports"
-ALERTS = "alerts"
 Window = tuple[int, str]
 
 
@@ -97,16 +94,16 @@ def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
         report, where = entry.message, f"drift-stats 0/{entry.record.offset}"
         window = (report.window_start, report.profile)
         if first.setdefault(window, report) != report:
-            yield _difference(REPORTS, where, f"the first report of its window: {shown(first[window])}", shown(report))
+            yield _difference(where, f"the first report of its window: {shown(first[window])}", shown(report))
         expected = closing.closed.get(window)
         found = Closed(rows=report.rows, covered=report.covered)
         if expected != found or report.window_end != report.window_start + pipeline.windows.size:
-            yield _difference(REPORTS, where, f"{shown(expected)} for window {window}",
+            yield _difference(where, f"{shown(expected)} for window {window}",
                               f"{shown(found)}, end {report.window_end}")
         if first[window] is report:
             yield from served.compare(where, report)
     for window in sorted(closing.closed.keys() - first.keys()):
-        yield _difference(REPORTS, f"window {window}", shown(closing.closed[window]), "no report")
+        yield _difference(f"window {window}", shown(closing.closed[window]), "no report")
 
 
 @dataclass(kw_only=True)
@@ -130,39 +127,9 @@ class _Served:
         expected = sum(profile == report.profile for _, profile in new)
         counted = next((feature.rows for feature in report.features if feature.name == LOSS), None)
         if counted not in (None, expected) or report.labelled < begin:
-            yield _difference(REPORTS, where, f"{expected} losses of labelled rows {begin} to {report.labelled}",
+            yield _difference(where, f"{expected} losses of labelled rows {begin} to {report.labelled}",
                               str(counted))
 
 
-def check_alerts(reading: Reading, seen: Seen) -> Iterator[Difference]:
-    """Each alarm has an alert and the reverse (a concept alert comes from labels); an id is what it is about."""
-    alarms = {(e.message.window_start, e.message.profile): e.message for e in reading.reports if e.message.alarm}
-    alerted: set[Window] = set()
-    for entry in reading.alerts:
-        seen.count += 1
-        alert, where = entry.message, f"drift-alerts 0/{entry.record.offset}"
-        expected = derived_id(reading.recording.pipeline.name, alert.profile, alert.kind, alert.window_start)
-        if alert.alert_id != expected:
-            yield _difference(ALERTS, where, f"alert id {expected}", alert.alert_id)
-        if reading.models.find(alert.model.epoch) is None:
-            yield _difference(ALERTS, where, "an epoch of an accepted announcement", f"epoch {alert.model.epoch}")
-        window = (alert.window_start, alert.profile)
-        if alert.kind != "concept":
-            alerted.add(window)
-            yield from _answers(where, alert, alarms.get(window))
-    for window in sorted(alarms.keys() - alerted):
-        yield _difference(ALERTS, f"window {window}", f"an alert: {alarms[window].verdict}", "none")
-
-
-def _answers(where: str, alert: DriftAlert, report: DriftReport | None) -> Iterator[Difference]:
-    if report is None:
-        yield _difference(ALERTS, where, f"a report with an alarm for window {alert.window_start}", "none")
-        return
-    guilty = [feature.name for feature in report.features if feature.alarm]
-    wanted, found = (report.window_end, guilty, report.verdict), (alert.window_end, alert.features, alert.sentence)
-    if wanted != found:
-        yield _difference(ALERTS, where, shown(wanted), shown(found))
-
-
-def _difference(check: str, where: str, expected: str, found: str) -> Difference:
-    return Difference(check=check, where=where, expected=expected, found=found)
+def _difference(where: str, expected: str, found: str) -> Difference:
+    return Difference(check=REPORTS, where=where, expected=expected, found=found)

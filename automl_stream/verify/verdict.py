@@ -6,15 +6,17 @@ from itertools import islice
 
 from msgspec import Struct
 
+from automl_stream.verify.alerts import ALERTS, check_alerts
 from automl_stream.verify.counts import CHECKPOINTS, COUNTS, check_checkpoints, check_counts
 from automl_stream.verify.deliveries import Delivery
 from automl_stream.verify.difference import Difference, Seen
+from automl_stream.verify.firings import FIRINGS, check_firings
 from automl_stream.verify.identity import IDENTITY, check_identity
 from automl_stream.verify.labelled import LABELLED_CHECK, check_labelled
 from automl_stream.verify.models import MODELS, check_models
 from automl_stream.verify.reading import READABLE, Reading, check_readable, read
 from automl_stream.verify.recording import Recording
-from automl_stream.verify.reports import ALERTS, REPORTS, check_alerts, check_reports
+from automl_stream.verify.reports import REPORTS, check_reports
 from automl_stream.verify.scores import SCORES, check_scores
 from automl_stream.verify.sources import SOURCES, check_sources, lost_sources
 from automl_stream.verify.tables import (
@@ -36,6 +38,7 @@ CHECKS: dict[str, Check] = {
     COUNTS: check_counts,
     CHECKPOINTS: check_checkpoints,
     REPORTS: check_reports,
+    FIRINGS: check_firings,
     ALERTS: check_alerts,
     LABELLED_CHECK: check_labelled,
     PREDICTIONS_TABLE: check_predictions_table,

@@ -1,4 +1,4 @@
-"""One change detector: river's, with its defaults, safe against NaN and told what counts as an error.
+"""One change detector: river's, with its defaults, safe against NaN.
 
 | name | watches | fires when the loss | source |
 |---|---|---|---|
@@ -10,20 +10,18 @@
 | `hddm_a`, `hddm_w` | errors | rises | Frías-Blanco et al., IEEE TKDE 27(3), 2015 |
 
 Page-Hinkley's threshold (50, summed over rows) and ADWIN's bound (derived for [0, 1]) are in the unit of the losses.
-Cap losses, as the trainer does: one of 100 among errors of 0 and 1 hides a jump from ADWIN for more than 1,000 rows.
-After it fired, a detector starts anew with the next loss.
+Cap losses, as drift/losses.py does: one of 100 among errors of 0 and 1 hides a jump from ADWIN for more than 1,000
+rows. After it fired, a detector starts anew with the next loss.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from math import isfinite
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 from drift.detectors.errors import DetectorError, DetectorsUnavailable, LossRefused
-
-DetectorName = Literal["adwin", "ddm", "eddm", "hddm_a", "hddm_w", "page_hinkley", "kswin"]
-DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
-ERROR_DETECTORS: frozenset[str] = frozenset({"ddm", "eddm", "hddm_a", "hddm_w"})
+from schemas.detectors import DETECTORS, ERROR_DETECTORS
 
 
 class Detector(Protocol):
@@ -46,71 +44,60 @@ class ChangeTest(Protocol):
         ...
 
     def update(self, x: Any, /) -> object:
-        """Take the next loss, or for half of them the next error."""
+        """Take the next loss, or for half of them the next error (0 or 1)."""
         ...
 
 
 @dataclass(kw_only=True)
 class RiverDetector:
-    """A detector of river, with whatever parameters it was made; `reading` is what it is given of a loss."""
+    """A detector of river, with whatever parameters it was made."""
 
     name: str
     test: ChangeTest
-    reading: Callable[[float], float] = float
     skipped: int = field(default=0, init=False)
 
     def update(self, loss: float) -> bool:
         """Take the next loss; whether the detector fires at it.
 
         Raises:
-            LossRefused: for a detector of errors that is not told which losses are errors.
+            LossRefused: for a detector of errors, given another loss than 0 or 1.
         """
         if not isfinite(loss):  # one is enough to blind ADWIN and Page-Hinkley for good
             self.skipped += 1
             return False
-        self.test.update(self.reading(loss))
+        if self.name in ERROR_DETECTORS and loss not in {0, 1}:
+            raise LossRefused(f"detector '{self.name}' watches errors (0 or 1) and got the loss {loss:.6g}; give it "
+                              "errors, or leave it out")
+        self.test.update(loss)
         return self.test.drift_detected
 
 
-@dataclass(frozen=True, kw_only=True)
-class ErrorRule:
-    """1 for an error, else 0: of losses that are 0 or 1 themselves, or an error is what lies above `error_above`."""
-
-    detector: str
-    error_above: float | None
-
-    def __call__(self, loss: float) -> float:
-        """The error.
-
-        Raises:
-            LossRefused: for another loss than 0 or 1, without `error_above`.
-        """
-        if self.error_above is not None:
-            return float(loss > self.error_above)
-        if loss not in {0, 1}:
-            raise LossRefused(f"detector '{self.detector}' watches errors (0 or 1) and got the loss {loss:.6g}; give "
-                              "it errors, say with 'error_above' from which loss on a row is an error, or leave it out")
-        return float(loss)
-
-
-def detector(name: str, *, seed: int = 0, error_above: float | None = None) -> Detector:
+def detector(name: str, *, seed: int = 0) -> Detector:
     """A fresh detector, one of `DETECTORS`; the same seed and losses give the same answers.
 
-    `error_above` is for the detectors of errors only: the loss above which a row is an error. For log loss of two
-    classes ln 2 is exact; of more classes it also takes rows whose right class led with less than half.
-
     Raises:
-        DetectorError: for an unknown name, or an `error_above` that is not finite.
+        DetectorError: for an unknown name.
         DetectorsUnavailable: when the extra `detectors` is not installed.
     """
     if name not in DETECTORS:
         raise DetectorError(f"no detector is called '{name}'; choose among {', '.join(DETECTORS)}")
-    if error_above is not None and not isfinite(error_above):
-        raise DetectorError(f"detector '{name}' has error_above = {error_above}; give a finite loss")
-    if name in ERROR_DETECTORS:
-        rule = ErrorRule(detector=name, error_above=error_above)
-        return RiverDetector(name=name, test=_of_river(name, seed), reading=rule)
     return RiverDetector(name=name, test=_of_river(name, seed))
+
+
+def require_detectors(names: Iterable[str]) -> None:
+    """Say at once that detectors cannot be had, without the seconds that their library takes.
+
+    Raises:
+        DetectorsUnavailable: when there are any and the extra `detectors` is not installed.
+    """
+    for name in names:
+        if find_spec("river") is None:
+            raise _unavailable(name, "river")
+
+
+def _unavailable(name: str, missing: str | None) -> DetectorsUnavailable:
+    return DetectorsUnavailable(f"detector '{name}' needs the extra 'detectors' ({missing} is missing); install "
+                                "automl-stream[detectors], or leave it out of the key 'drift.detectors'")
 
 
 def _of_river(name: str, seed: int) -> ChangeTest:
@@ -118,8 +105,7 @@ def _of_river(name: str, seed: int) -> ChangeTest:
         # River imports pandas, scikit-learn and SQLAlchemy: seconds that only those who watch losses spend.
         from river import drift  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise DetectorsUnavailable(f"detector '{name}' needs the extra 'detectors' ({error.name} is missing); install "
-                                   "automl-stream[detectors]") from error
+        raise _unavailable(name, error.name) from error
     makers: dict[str, Callable[[], ChangeTest]] = {
         "adwin": drift.ADWIN,
         "ddm": drift.binary.DDM,

@@ -1,13 +1,13 @@
 """How often detectors fire where nothing changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 from scipy.special import gammaincinv
 
-from drift.detectors.detector import Detector
 from drift.detectors.detector_set import DetectorSet
 from drift.detectors.errors import DetectorError
+from drift.losses import LossRow
 
 
 class FalseAlarms(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,8 +28,9 @@ class FalseAlarms(msgspec.Struct, frozen=True, kw_only=True):
         return min(1.0, float(gammaincinv(self.alarms + 1, 0.95)) / self.rows)
 
 
-def measure_false_alarms(detectors: Sequence[Detector], losses: Iterable[float]) -> list[FalseAlarms]:
-    """Feed fresh detectors losses of which the caller knows that they do not drift; in the order of `detectors`.
+def measure_false_alarms(fresh: DetectorSet, losses: Iterable[LossRow]) -> list[FalseAlarms]:
+    """Feed fresh detectors rows of which the caller knows that they do not drift, whatever their offsets; in the order
+    of the set. A loss that falls counts as well: nothing has changed.
 
     A permutation of any losses does not drift, but loses their dependence, which makes for fewer alarms than the
     stream itself has.
@@ -37,12 +38,11 @@ def measure_false_alarms(detectors: Sequence[Detector], losses: Iterable[float])
     Raises:
         DetectorError: when there is no usable loss.
     """
-    watch = DetectorSet(detectors)
-    alarms, rows = dict.fromkeys(watch.skipped, 0), 0
+    alarms, rows = dict.fromkeys(fresh.skipped, 0), 0
     for rows, loss in enumerate(losses, start=1):
-        for firing in watch.update(rows, loss):
+        for firing in fresh.update(loss._replace(offset=rows)):
             alarms[firing.detector] += 1
-    judged = {name: rows - skipped for name, skipped in watch.skipped.items()}
+    judged = {name: rows - skipped for name, skipped in fresh.skipped.items()}
     if not all(judged.values()):
         raise DetectorError(f"false alarms cannot be measured: none of {rows} losses is usable; give more rows")
     return [FalseAlarms(detector=name, rows=judged[name], alarms=count) for name, count in alarms.items()]

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from automl_stream.backtest.result import Alert, Cost, Decision, FeaturePoint, Result, Swap, Window
+from automl_stream.backtest.result import (
+    Alert,
+    Cost,
+    Decision,
+    Detector,
+    DetectorFiring,
+    FeaturePoint,
+    Result,
+    Swap,
+    Window,
+)
 
 ROWS, TRAINED, WINDOW_ROWS, THRESHOLD = 1_000, 200, 100, 10.0
 
@@ -35,9 +45,21 @@ def result(names: Sequence[str] = ("a", "b"), policy: str = "default") -> Result
         swaps=[Swap(row=TRAINED, version="1", reason="bootstrap"), Swap(row=800, version="2", reason="incident")],
         retrainings=1, promotions=1, rollbacks=0, accuracy=0.9, accuracy_frozen=0.8, mae=None, mae_frozen=None,
         training_seconds=1.25, cost=Cost(fits=3, fit_seconds=1.0, rows_scored=800, seconds=2.5),
-        false_alarms=0, delay_rows={600: 100, 900: None})
+        false_alarms=0, delay_rows={600: 100, 900: None}, firings=[], detectors=[])
 
 
 def without_truth(known: Result) -> Result:
     """The same where no truth is known."""
     return replace(known, false_alarms=None, delay_rows=None)
+
+
+def with_detectors(plain: Result) -> Result:
+    """The same with a detector that alerted once and one whose false alarms could not be measured."""
+    alert = Alert(window_start=300_000, row=400, kind="concept", features=["model.loss"], onset_row=300,
+                  sentence="Detector ddm fired at row 250 of labelled.", alert_id="by-ddm", detector="ddm")
+    return replace(plain, alerts=[alert, *plain.alerts], firings=[
+        DetectorFiring(detector="ddm", offset=250, row=350, rose=True, window_start=300_000),
+        DetectorFiring(detector="adwin", offset=600, row=700, rose=False, window_start=600_000)], detectors=[
+        Detector(detector="ddm", alerting=True, firings=1, measured_on="rows before the first documented change",
+                 false_alarm_rate=0.0025, upper_bound=0.012, steady_rows=400),
+        Detector(detector="adwin", alerting=False, firings=1, measured_on="nothing: no row has a usable loss")])

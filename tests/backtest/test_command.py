@@ -180,6 +180,15 @@ def test_wrong_use_is_one_sentence_before_anything_runs(arguments: list[str], se
     assert plans == []
 
 
+def test_detectors_without_their_library_are_refused_before_anything_runs(
+        command: Command, place: Path, plans: list[tuple[Plan, Pipeline]], monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "watched.toml").write_text('[drift]\ndetectors = ["adwin"]\n')
+    monkeypatch.setitem(sys.modules, "river", None)
+    with pytest.raises(SystemExit, match=r"2 Error: detector 'adwin' needs the extra .*automl-stream\[detectors\]"):
+        command("tiny.csv", "--pipeline", "tiny.toml", "--policy", "watched.toml")
+    assert plans == []
+
+
 def test_a_page_without_plotly_is_refused_before_anything_runs(command: Command, plans: list[tuple[Plan, Pipeline]],
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "find_spec", lambda _name: None)

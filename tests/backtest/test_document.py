@@ -7,7 +7,7 @@ from tests.backtest.results import result, without_truth
 
 KEYS = {"policy", "pipeline", "rows", "rows_trained", "dead_letters", "windows", "windows_in_alarm", "alerts",
         "decisions", "swaps", "retrainings", "promotions", "rollbacks", "accuracy", "accuracy_frozen",
-        "training_seconds", "cost", "false_alarms", "delay_rows"}
+        "training_seconds", "cost", "false_alarms", "delay_rows", "firings", "detectors"}
 
 
 def test_one_policy_is_one_object_with_the_documented_keys() -> None:
@@ -16,7 +16,7 @@ def test_one_policy_is_one_object_with_the_documented_keys() -> None:
     assert (figures["windows"], figures["windows_in_alarm"]) == (8, 4)
     assert figures["alerts"][0] == {
         "window_start": 600_000, "row": 700, "kind": "covariate", "features": ["a"], "onset_row": 600,
-        "sentence": "Drift: a moved up.", "alert_id": "alert-600"}
+        "sentence": "Drift: a moved up.", "alert_id": "alert-600", "detector": ""}
     assert (figures["false_alarms"], figures["delay_rows"]) == (0, {600: 100, 900: None})
 
 

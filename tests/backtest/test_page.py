@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from automl_stream.backtest.page import page
 from automl_stream.backtest.picture import picture
 from automl_stream.backtest.result import Result
-from tests.backtest.results import result
+from tests.backtest.results import result, with_detectors
 
 PLOTLY = "window.Plotly = {};"
 HOSTILE = ("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "<!--", "&lt;b&gt;", "$plotly",
@@ -83,6 +83,13 @@ def test_tables_say_in_words_what_the_pictures_show() -> None:
     for said in ("0.9000 (0.8000)", "4 alerts", "Drift: a moved up.", "2 models", "bootstrap", "2 decisions",
                  "lower-loss on 100 fresh rows"):
         assert said in text
+
+
+def test_detectors_have_a_table_of_their_own_where_there_are_any() -> None:
+    text = Tags(page([with_detectors(result())], PLOTLY)).text
+    for said in ("Detectors", "2.5 (12)", "not measured", "2 firings", "fell", "detector ddm"):
+        assert said in text
+    assert "Detectors" not in Tags(page([result()], PLOTLY)).text
 
 
 def test_hostile_names_add_no_tag_and_are_shown_as_they_are() -> None:

@@ -10,7 +10,7 @@ from automl_stream.backtest import picture as pictures
 from automl_stream.backtest.picture import picture, windows_a_column
 from automl_stream.backtest.result import Result
 from automl_stream.backtest.timeline import plain
-from tests.backtest.results import result, without_truth
+from tests.backtest.results import result, with_detectors, without_truth
 
 
 def traces(result: Result, kind: str, axis: str) -> list[dict[str, Any]]:
@@ -19,7 +19,8 @@ def traces(result: Result, kind: str, axis: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("made", [
     result(), without_truth(result()), replace(result(), alerts=[], decisions=[], swaps=[]),
-    replace(result(), windows=[], alerts=[]), result(names=[f"feature {k}" for k in range(128)]),
+    replace(result(), windows=[], alerts=[]), with_detectors(result()),
+    result(names=[f"feature {k}" for k in range(128)]),
 ])
 def test_plotly_accepts_it(made: Result) -> None:
     assert go.Figure(picture(made)).to_plotly_json()["data"]  # raises on any attribute or value that it does not know
@@ -39,6 +40,14 @@ def test_every_kind_of_event_has_its_line() -> None:
     assert picture(result())["layout"]["yaxis2"]["ticktext"] == [
         "documented", "alert", "began about", "training", "new model"]
     assert lines[0]["hovertext"] == ["documented: row 600<br>alert after 100 rows", "documented: row 900<br>no alert"]
+
+
+def test_firings_have_a_line_where_there_are_detectors() -> None:
+    made = picture(with_detectors(result()))
+    place = made["layout"]["yaxis2"]["ticktext"].index("detector")
+    line = [trace for trace in made["data"] if trace["yaxis"] == "y2"][place]
+    assert line["x"] == [350, 700]
+    assert line["hovertext"] == ["detector: row 350<br>ddm: the loss rose", "detector: row 700<br>adwin: the loss fell"]
 
 
 def test_documented_changes_have_neither_line_nor_upright_where_they_are_unknown() -> None:

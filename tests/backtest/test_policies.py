@@ -38,7 +38,7 @@ def test_a_policy_that_says_nothing_changes_nothing(policy: Callable[[str], Pipe
 
 @pytest.mark.parametrize(("text", "words"), [
     ("[pipeline]\nname = 'other'\n", r"calm\.toml: key 'pipeline' is not a policy's; allowed: windows, drift"),
-    ("[drift]\nbudget = 3\n", r"calm\.toml: unknown key 'drift\.budget'; allowed here: false_alarms"),
+    ("[drift]\nbudget = 3\n", r"calm\.toml: unknown key 'drift\.budget'; allowed here: .*false_alarms"),
     ("[gate]\nmin_rows = 0\n", r"calm\.toml: key 'gate\.min_rows': found 0"),
     ("windows = 3\n", r"calm\.toml: key 'windows': found 3"),
     ("[windows]\nsize = '0s'\n", r"calm\.toml: key 'windows\.size': found 0"),

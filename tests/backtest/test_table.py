@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from automl_stream.backtest.result import Result
-from automl_stream.backtest.table import figures, guilty, show
-from tests.backtest.results import result, without_truth
+from automl_stream.backtest.table import figures, guilty, show, trust
+from tests.backtest.results import result, with_detectors, without_truth
 
 
 def printed(*results: Result, width: int = 200) -> str:
@@ -73,3 +73,17 @@ def test_only_the_first_alerts_are_printed_and_the_rest_is_counted() -> None:
 def test_only_the_strongest_features_are_named() -> None:
     assert guilty(["a", "b", "c"]) == "a, b, c"
     assert guilty(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_beside_each_detector_stands_how_often_it_is_wrong_or_that_nobody_knows() -> None:
+    first, second = trust(with_detectors(result()))
+    assert first == {"detector": "ddm", "may alert": "yes", "fired": "1",
+                     "false alarms in 1,000 rows (at most)": "2.5 (12)",
+                     "measured on": "400: rows before the first documented change"}
+    assert second == {"detector": "adwin", "may alert": "no", "fired": "1",
+                      "false alarms in 1,000 rows (at most)": "not measured",
+                      "measured on": "nothing: no row has a usable loss"}
+    shown = printed(with_detectors(result()))
+    assert "Detectors, policy default" in shown
+    assert "detector ddm" in shown
+    assert "Detectors" not in printed(result())

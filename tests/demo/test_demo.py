@@ -8,11 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from automl_stream.local_stack.status import read_status
 from automl_stream.verify.command import reachable
 from automl_stream.verify.loading import load
 from automl_stream.verify.verdict import judge
+from schemas.codec import decode
+from schemas.messages import DriftReport
 from schemas.pipeline import load_pipeline
+from schemas.topics import DRIFT_STATS
 from tests.demo.conftest import ROWS, Demo, command
 from tests.verify.test_verdict import MUTATIONS
 from tests.wait import wait_for
@@ -55,7 +60,7 @@ def run_of(report: dict[str, Any]) -> dict[str, Any]:
     """What must not depend on the machine."""
     figures = {k: report[k] for k in ("rows", "predictions", "dead_letters", "lost", "accuracy_live", "log_loss_live")}
     return figures | {
-        "alerts": parts(report["alerts"], "alert_id", "window_start", "features", "labelled_offset"),
+        "alerts": parts(report["alerts"], "alert_id", "window_start", "features", "labelled_offset", "sentence"),
         "decisions": parts(report["decisions"], "decision_id", "verdict", "at", "reason"),
         "versions": parts(report["versions"], "version", "epoch", "digest", "profile"),
     }
@@ -70,8 +75,10 @@ def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(star
     calm = undisturbed.report()
     assert calm["rows"] == ROWS * 4 // 5
     assert (calm["lost"], calm["raw_repeats"], calm["dead_letters"]) == (0, 0, 0)
-    assert calm["alerts"]
-    assert all(alert["window_end"] > change_of(undisturbed) for alert in calm["alerts"])
+    budgeted = [alert for alert in calm["alerts"] if not alert["detector"]]
+    assert budgeted
+    assert all(alert["window_end"] > change_of(undisturbed) for alert in budgeted)
+    assert len(budgeted) < len(calm["alerts"])
     assert any(d["verdict"] == "promoted" and d["trigger"] != "bootstrap" for d in calm["decisions"])
     assert calm["log_loss_live"] < calm["log_loss_frozen"]
     assert calm["average_precision_live"] > calm["average_precision_frozen"]
@@ -94,10 +101,19 @@ def the_backtest_says_the_same(demo: Demo, report: dict[str, Any]) -> None:
     found = command(["backtest", str(data), "--pipeline", str(demo.pipeline), "--json"], demo.home)
     assert found.returncode == 0, found.stderr
     said = json.loads(found.stdout.splitlines()[-1])
-    assert [alert["alert_id"] for alert in said["alerts"]] == [alert["alert_id"] for alert in report["alerts"]]
+    keys = ("alert_id", "detector", "sentence")
+    assert parts(said["alerts"], *keys) == parts(report["alerts"], *keys)
+    assert parts(said["firings"], "detector", "offset", "rose") == firings_of(demo)
     decided = [decision for decision in report["decisions"] if decision["trigger"] != "bootstrap"]
     keys = ("decision_id", "verdict", "reason")
     assert parts(said["decisions"], *keys) == parts(decided, *keys)
+
+
+def firings_of(demo: Demo) -> list[dict[str, Any]]:
+    with reachable(demo.home / "demo", {}) as addresses:
+        recording, _ = load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)
+    reports = [decode(record.value or b"", DriftReport) for record in recording.log(DRIFT_STATS).records]
+    return [to_builtins(firing) for report in reports for firing in report.firings]
 
 
 def kill_after(demo: Demo, service: str, rows: int) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from math import inf, log, nan
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from river import drift
 from scipy.stats import poisson
 
-from drift.detectors.detector import DETECTORS, ERROR_DETECTORS, ChangeTest, Detector, RiverDetector, detector
+from drift.detectors.detector import ChangeTest, Detector, RiverDetector, detector, require_detectors
 from drift.detectors.detector_set import DetectorSet
 from drift.detectors.errors import DetectorError, DetectorsUnavailable, LossRefused, OffsetError
 from drift.detectors.false_alarms import FalseAlarms, measure_false_alarms
+from drift.losses import LossRow
+from schemas.detectors import DETECTORS, ERROR_DETECTORS
+from schemas.messages import Firing
 
 CHANGE, ROWS = 300, 500
 FAST = sorted(set(DETECTORS) - {"kswin"})  # KSWIN takes 0.3 ms and more a row
@@ -72,14 +75,8 @@ def test_the_seed_decides_what_kswin_draws() -> None:
 
 @pytest.mark.parametrize("name", sorted(ERROR_DETECTORS))
 def test_a_detector_of_errors_refuses_a_loss_that_is_none(name: str) -> None:
-    with pytest.raises(LossRefused, match=f"'{name}' .* the loss 0.25; .*'error_above'"):
+    with pytest.raises(LossRefused, match=f"'{name}' .* the loss 0.25; give it errors"):
         detector(name).update(0.25)
-
-
-@pytest.mark.parametrize("name", sorted(ERROR_DETECTORS))
-def test_told_which_losses_are_errors_it_answers_as_on_errors(name: str) -> None:
-    losses = [2.0 if error else log(2) for error in CHANGING]
-    assert fired(detector(name, error_above=log(2)), losses) == fired(detector(name), CHANGING) != []
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
@@ -87,16 +84,14 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
         detector("adwin2")
 
 
-def test_a_bound_of_errors_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(DetectorError, match="'ddm' has error_above = nan"):
-        detector("ddm", error_above=nan)
-
-
 def test_without_river_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "river", None)
     monkeypatch.delitem(sys.modules, "river.drift")
-    with pytest.raises(DetectorsUnavailable, match=r"'adwin' needs the extra .* install automl-stream\[detectors\]"):
-        detector("adwin")
+    sentence = r"'adwin' needs the extra .* install automl-stream\[detectors\]"
+    for asked in (detector, lambda name: require_detectors([name])):
+        with pytest.raises(DetectorsUnavailable, match=sentence):
+            asked("adwin")
+    require_detectors([])
 
 
 def test_river_is_imported_by_the_first_detector_only() -> None:
@@ -104,27 +99,61 @@ def test_river_is_imported_by_the_first_detector_only() -> None:
     assert subprocess.run([sys.executable, "-c", "; ".join(lines)], check=False).returncode == 0
 
 
+def rows(losses: Iterable[float], first: int = 0, step: int = 1) -> list[LossRow]:
+    """Losses over a half are wrong answers."""
+    return [LossRow(first + step * number, loss, wrong=loss > 0.5) for number, loss in enumerate(losses)]
+
+
+def firings_of(watch: DetectorSet, watched: Iterable[LossRow]) -> list[Firing]:
+    return [firing for row in watched for firing in watch.update(row)]
+
+
 def test_a_set_says_which_detector_fired_at_which_offset() -> None:
-    watch = DetectorSet([detector(name) for name in FAST])
-    firings = [firing for row, loss in enumerate(CHANGING) for firing in watch.update(1000 + 3 * row, loss)]
+    firings = firings_of(DetectorSet([detector(name) for name in FAST]), rows(CHANGING, 1000, 3))
     for name in FAST:
         offsets = [firing.offset for firing in firings if firing.detector == name]
         assert offsets == [1000 + 3 * row for row in fired(detector(name), CHANGING)] != []
     assert firings == sorted(firings, key=lambda firing: firing.offset)
 
 
+@pytest.mark.parametrize("name", sorted(ERROR_DETECTORS))
+def test_a_detector_of_errors_takes_whether_the_answer_was_wrong_and_not_how_wrong(name: str) -> None:
+    watched = [row._replace(loss=0.3 + row.loss) for row in rows(CHANGING)]
+    found = [firing.offset for firing in firings_of(DetectorSet([detector(name)]), watched)]
+    assert found == fired(detector(name), CHANGING) != []
+
+
+@pytest.mark.parametrize("name", ["adwin", "page_hinkley", "kswin"])
+def test_a_firing_says_whether_the_loss_rose_or_fell(name: str) -> None:
+    higher, lower = np.random.default_rng(3).normal([[2.0], [0.3]], 0.1, (2, 300)).clip(0)
+    for first, then in ((lower, higher), (higher, lower)):
+        firing = firings_of(DetectorSet([detector(name)]), rows([*first, *then]))[0]
+        assert firing.offset >= 300
+        assert firing.rose == (then is higher)
+
+
+@settings(deadline=None, max_examples=5)
+@given(at=st.lists(st.tuples(st.integers(0, ROWS), st.sampled_from([nan, inf, -inf])), max_size=30))
+def test_rows_without_a_finite_loss_change_no_firing_of_a_set(at: list[tuple[int, float]]) -> None:
+    clean = rows(CHANGING, step=100)
+    bad = [LossRow(100 * row + 1 + number, loss, wrong=True) for number, (row, loss) in enumerate(at)]
+    clean_set, mixed_set = (DetectorSet([detector(name) for name in FAST]) for _ in range(2))
+    assert firings_of(mixed_set, sorted([*clean, *bad])) == firings_of(clean_set, clean) != []
+    assert set(mixed_set.skipped.values()) == {len(bad)}
+
+
 def test_a_set_counts_what_each_detector_skipped() -> None:
     watch = DetectorSet([detector("adwin"), detector("ddm")])
-    assert [watch.update(offset, nan) for offset in range(3)] == [[], [], []]
+    assert firings_of(watch, rows([nan] * 3)) == []
     assert watch.skipped == {"adwin": 3, "ddm": 3}
 
 
 @pytest.mark.parametrize("offset", [6, 7])
 def test_a_set_refuses_a_row_that_comes_late_or_twice(offset: int) -> None:
     watch = DetectorSet([])
-    watch.update(7, 0.0)
+    watch.update(LossRow(7, 0.0, wrong=False))
     with pytest.raises(OffsetError, match=f"at offset {offset} comes after the one at 7"):
-        watch.update(offset, 0.0)
+        watch.update(LossRow(offset, 0.0, wrong=False))
 
 
 def test_a_set_refuses_two_detectors_of_one_name() -> None:
@@ -147,14 +176,15 @@ class EveryTenth:
 
 
 def test_false_alarms_are_counted_over_the_rows_that_were_judged() -> None:
-    found = measure_false_alarms([EveryTenth()], [-1.0] * 5 + [1.0] * 200)
+    found = measure_false_alarms(DetectorSet([EveryTenth()]), rows([-1.0] * 5 + [1.0] * 200))
     assert found == [FalseAlarms(detector="tenth", rows=200, alarms=20)]
     assert found[0].rate == 0.1
 
 
 def test_detectors_differ_in_their_false_alarms_on_the_same_steady_errors() -> None:
     steady = errors(0.3, 4000)
-    found = {each.detector: each for each in measure_false_alarms([detector(name) for name in FAST], steady)}
+    fresh = DetectorSet([detector(name) for name in FAST])
+    found = {each.detector: each for each in measure_false_alarms(fresh, rows(steady))}
     assert {each.rows for each in found.values()} == {4000}
     assert found["eddm"].rate > found["adwin"].upper_bound
 
@@ -169,6 +199,6 @@ def test_the_bound_is_the_rate_at_which_so_few_alarms_have_five_percent(alarms: 
 @pytest.mark.parametrize("losses", [[], [nan, nan]])
 def test_false_alarms_need_losses(losses: list[float]) -> None:
     with pytest.raises(DetectorError, match=f"none of {len(losses)} losses is usable"):
-        measure_false_alarms([detector("adwin")], losses)
+        measure_false_alarms(DetectorSet([detector("adwin")]), rows(losses))
 
 

@@ -1,6 +1,6 @@
 """The loss of a labelled row is the same whoever takes it, and only its rise is an alarm of a changed concept."""
 
-from math import inf, log
+from math import inf, isnan, log
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from drift.losses import MAX_LOSS, answer_loss, count_losses, served_loss
+from drift.losses import MAX_LOSS, LossRow, answer_loss, count_losses, loss_row, loss_unit, served_loss
 from drift.profile import LOSS, FeatureColumn, ReferenceProfile, build_profile
 from schemas.messages import LabelledEvent, Model
 from schemas.pipeline import Feature, Identity, Pipeline
@@ -93,6 +93,31 @@ def test_a_number_costs_its_absolute_error() -> None:
 def test_a_row_that_no_model_served_has_no_loss() -> None:
     assert served_loss("binary", EVENT) is None
     assert served_loss("binary", replace(EVENT, prediction="yes", score=0.9)) == pytest.approx(-log(0.9), abs=1e-6)
+
+
+def test_a_row_says_whether_its_answer_was_wrong() -> None:
+    assert loss_row("binary", 7, EVENT) is None
+    right = replace(EVENT, prediction="yes", score=0.5)
+    half = round(log(2), 6)
+    assert loss_row("binary", 7, right) == LossRow(7, half, wrong=False)
+    assert loss_row("binary", 7, replace(right, prediction="no")) == LossRow(7, half, wrong=True)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 100, allow_nan=False), min_size=1))
+def test_the_unit_of_absolute_errors_is_the_references_median_and_never_nothing(losses: list[float]) -> None:
+    column = FeatureColumn(name="a", kind="number", values=np.zeros(1))
+    reference = build_profile([column], losses=np.array(losses)).loss
+    unit = loss_unit("regression", reference)
+    assert unit > 0
+    assert unit in {*losses, 1.0}
+    assert loss_unit("binary", reference) == loss_unit("multiclass", None) == 1
+    if np.median(losses) > 0 and len(losses) % 2:
+        assert unit == np.median(losses)
+
+
+def test_without_a_reference_absolute_errors_have_no_unit() -> None:
+    assert isnan(loss_unit("regression", None))
 
 
 @settings(deadline=None)

@@ -75,8 +75,8 @@ def test_a_rise_to_20_per_cent_alarms_in_a_window_of_100_rows_and_of_100_times_a
 def test_8_of_100_against_1_per_cent_is_as_unlikely_as_the_formula_says(reference: int, log_p: float) -> None:
     known = profile(reference)
     counter = CellCounter(known)
-    counts = counter.count(counter.indices(values(100, 8)[:, np.newaxis], []))
-    found = float(ContrastTests(known).evaluate(counts[np.newaxis], np.zeros((1, counts.size), dtype=np.int64))[0, 0, -1])
+    counts = counter.count(counter.indices(values(100, 8)[:, np.newaxis], []))[np.newaxis]
+    found = float(ContrastTests(known).evaluate(counts, np.zeros_like(counts))[0, 0, -1])
     expected = two_binomials(8, 100, reference // 100, reference)
     assert expected == pytest.approx(log_p, abs=0.001)
     assert found == pytest.approx(expected - log(WEIGHT))

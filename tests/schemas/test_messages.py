@@ -15,6 +15,7 @@ from schemas.messages import (
     DriftReport,
     Expert,
     FeatureDrift,
+    Firing,
     GateVerdict,
     Incident,
     Label,
@@ -67,10 +68,11 @@ EXAMPLES: list[Message] = [
                     name="amount", rows=2, missing=0.5, ks=None, psi=0.125, jensen_shannon=None, effect=-0.5,
                     lower_bound=0.25, log_p=-3.5, scale=1, contrast="location", calibrated=False, alarm=False,
                     wasserstein=0.5, chi_square=4.5, chi_square_p=0.25, mean_shift=-0.5, spread_shift=None,
-                    uncalibrated="too short")], onset=-200_000),
+                    uncalibrated="too short")], onset=-200_000, labelled=250,
+                firings=[Firing(detector="adwin", offset=223, rose=True)]),
     DriftAlert(alert_id="a1", kind="covariate", window_start=0, window_end=200_000, scale=2, onset=-200_000,
                features=["amount"], sentence="Drift: amount moved up.", budget="1 in 1000 windows", profile="cd34",
-               model=MODEL, labelled_offset=250),
+               model=MODEL, labelled_offset=250, detector="adwin"),
     TrainingDecision(decision_id="d1", incident_id=None, trigger="refresh", verdict="promoted", reason="lower loss",
                      at=250, dataset=DATASET, candidates=[Candidate(recipe=RECIPE, loss=None, rows=0)], recipe=RECIPE,
                      gate=GateVerdict(rule="bootstrap", champion_loss=0.5, candidate_loss=0.25, rows=100), version="8",
@@ -113,6 +115,7 @@ def test_a_report_from_before_it_had_an_onset_and_more_statistics_is_still_read(
     report = decode(old, DriftReport)
     (feature,) = report.features
     assert (report.onset, report.rows, feature.psi, feature.uncalibrated) == (None, 2, 0.125, "")
+    assert report.firings == []
     assert (feature.wasserstein, feature.chi_square, feature.mean_shift, feature.spread_shift) == (None,) * 4
 
 

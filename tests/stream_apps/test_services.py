@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
+from drift.losses import loss_row
 from drift.profile import LOSS, ReferenceProfile
 from schemas.codec import decode
 from schemas.messages import (
@@ -25,8 +26,9 @@ from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTI
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
 from stream_apps.drift_report import DriftJudge
+from stream_apps.loss_watch import LossWatch
 from tests.live import Live, differences
-from tests.tiny import SIZE, artifact, event_bytes, metadata_of, onnx_bytes, profile_bytes
+from tests.tiny import SIZE, artifact, definition, event_bytes, metadata_of, onnx_bytes, profile_bytes
 from tests.wait import wait_for
 
 START = 946_684_800_000
@@ -272,6 +274,57 @@ def test_a_killed_monitor_remembers_the_losses_that_it_had_counted(live: Live) -
     assert alerts[0].window_start == 3 * SIZE
     assert (alerts[0].kind, alerts[0].features, alerts[0].labelled_offset) == ("concept", [LOSS], 200)
     assert losses[4].scale > 1  # the restarted monitor pools its first window with those that it did not count itself
+
+
+@pytest.fixture
+def watching(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
+    """A pipeline with detectors, one of which may alert, and nothing else; it remembers two windows."""
+    keys = '[drift]\nmin_effect = 100.0\ndetectors = ["ddm", "page_hinkley"]\nalerting_detectors = ["ddm"]'
+    live = Live(bootstrap_servers, tmp_path, lambda name: definition(name).replace("[drift]", keys))
+    yield live
+    live.close()
+
+
+def test_a_killed_monitor_hears_again_all_that_its_detectors_had_heard(watching: Live) -> None:
+    live = watching
+    profile = profile_bytes(losses=[0.105361, 0.223144] * 100)
+    live.announce_stored(live.store(onnx_bytes(1.0, metadata_of(live.pipeline))), live.store(profile), -1)
+    words = final_counts(0, 8, profile, moved_from=8)
+    answers = (["yes"] * 9 + ["no"]) * 33 + ["no", "yes"] * 55
+    rows = [row for k, label in enumerate(answers) for row in labelled(k, 1, label)]
+    monitor, fed = live.start("monitor"), 0
+    for number in range(8):
+        if number == 5:
+            live.kill(monitor)
+            live.start("monitor")
+        live.say(LABELLED, *rows[fed:fed + 55])
+        fed += 55
+        live.say(WINDOW_COUNTS, *words[4 * number:4 * number + 4])
+        live.until(lambda number=number: live.count(DRIFT_STATS) == number + 1, "the report")
+    reports = [decode(r.value or b"", DriftReport) for r in live.records(DRIFT_STATS)]
+    watch = LossWatch(pipeline=live.pipeline, profile=ReferenceProfile.decode(profile))
+    heard = [loss_row("binary", offset, row) for offset, row in enumerate(rows)]
+    expected = [firing for row in heard if row is not None for firing in watch.see(row)]
+    assert [firing for report in reports for firing in report.firings] == expected
+    assert [firing.detector for firing in expected] == ["ddm", "page_hinkley"]
+    assert [len(report.firings) for report in reports] == [0, 0, 0, 0, 0, 0, 2, 0]
+    (alert,) = [decode(r.value or b"", DriftAlert) for r in live.records(DRIFT_ALERTS)]
+    assert (alert.kind, alert.detector, alert.window_start) == ("concept", "ddm", 6 * SIZE)
+
+
+def test_a_window_that_has_an_alert_and_no_report_is_judged_by_the_rows_of_the_alert(watching: Live) -> None:
+    """So a crash between the two, and labels that come meanwhile, make no other alert of it."""
+    live = watching
+    profile = profile_bytes(losses=[0.105361, 0.223144] * 100)
+    live.announce_stored(live.store(onnx_bytes(1.0, metadata_of(live.pipeline))), live.store(profile), -1)
+    live.say(LABELLED, *labelled(0, 90, "yes"))
+    live.say(DRIFT_ALERTS, DriftAlert(
+        alert_id="a", kind="concept", window_start=0, window_end=SIZE, scale=1, onset=0, features=[LOSS], sentence="",
+        budget="", profile=artifact(profile).digest, model=Model(version="1", digest="d", epoch=0), labelled_offset=40))
+    live.say(WINDOW_COUNTS, *final_counts(0, 2, profile))
+    live.start("monitor")
+    live.until(lambda: live.count(DRIFT_STATS) == 2, "both reports")
+    assert [decode(r.value or b"", DriftReport).labelled for r in live.records(DRIFT_STATS)] == [40, 90]
 
 
 def labelled(first: int, count: int, label: str) -> list[LabelledEvent]:

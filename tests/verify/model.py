@@ -37,11 +37,11 @@ def onnx_bytes(pipeline: Pipeline, weight: float) -> bytes:
     return tiny.onnx_bytes(weight, tiny.metadata_of(pipeline))
 
 
-def profile_bytes(shift: float) -> bytes:
-    """A profile of 100 rows."""
+def profile_bytes(shift: float, loss: float | None = None) -> bytes:
+    """A profile of 100 rows, each with that loss."""
     values = np.linspace(-2, 2, 100) + shift
     categories = ["x", "y"] * 50
     return build_profile([
         FeatureColumn(name="a", kind="number", values=values), FeatureColumn(name="b", kind="number", values=values),
         FeatureColumn(name="c", kind="category", values=categories),
-    ]).encode()
+    ], losses=None if loss is None else np.full(100, loss)).encode()

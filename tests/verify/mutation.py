@@ -33,7 +33,7 @@ def repeated(recording: Recording, topic: Topic, index: int, kind: type[Message]
     return msgspec.structs.replace(recording, logs=recording.logs | {topic.name: longer})
 
 
-def altered(recording: Recording, topic: Topic, index: int, kind: type[Message], **changes: object) -> Recording:
+def altered(recording: Recording, topic: Topic, index: int, kind: type[Message], /, **changes: object) -> Recording:
     """One record with other fields."""
     records = list(recording.log(topic).records)
     records[index] = _changed(records[index], kind, changes)

@@ -1,7 +1,7 @@
 """A run of the services without Kafka: their pure steps over a hand-made topic, in chunks, with swaps and repeats."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,7 +9,8 @@ import msgspec
 from automl_stream.topic_log import Log, Record
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
-from drift.profile import LOSS
+from drift.losses import loss_row
+from drift.profile import LOSS, ReferenceProfile
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
@@ -49,6 +50,7 @@ from schemas.topics import (
     topic_name,
 )
 from stream_apps.closing import WindowLedger
+from stream_apps.loss_watch import LossWatch, alerting_firing, detector_alert
 from stream_apps.model_slot import LoadedModel, load_model
 from stream_apps.scoring import ScoredChunk, Scorer
 from stream_apps.windows import PartitionWindows, WindowSettings
@@ -57,6 +59,7 @@ from tests.tiny import serving
 from .model import onnx_bytes, profile_bytes, tiny_pipeline
 
 TOPIC_ID = "A-topic-id"
+MODEL = Model(version="1", digest="", epoch=0)
 WALL = 1_700_000_000_000
 
 
@@ -67,6 +70,7 @@ class Run:
     pipeline: Pipeline
     records: dict[str, list[Record]] = field(default_factory=lambda: {topic.name: [] for topic in TOPICS})
     models: ModelLog = field(default_factory=ModelLog)
+    profiles: dict[str, ReferenceProfile] = field(default_factory=dict)
 
     def append(self, topic: Topic, partition: int, key: bytes | None, value: bytes | None,
                *headers: tuple[str, bytes]) -> int:
@@ -92,6 +96,7 @@ class Run:
             decision_id=f"d{version}", incident_id=None, trigger="test", verdict="promoted", reason="test", at=0,
             version=version), f"d{version}")
         accepted: Accepted = self.models.accepted[-1]
+        self.profiles[announcement.profile.digest] = ReferenceProfile.decode(profile)
         return load_model(accepted, model, profile, self.pipeline)
 
     def _artifact(self, data: bytes) -> Artifact:
@@ -142,14 +147,15 @@ class Run:
             windows=windows.snapshot(), late_rows=windows.late_rows, paused=windows.paused),
             partition=windows.partition)
 
-    def label_everything(self) -> None:
+    def label_everything(self, label_of: Callable[[Prediction], str] = lambda _: "1") -> None:
         """A label of each scored event, and its pair in the training log."""
         for prediction in self._winners().values():
-            label = Label(event_id=prediction.event_id, entity=prediction.entity, ts=prediction.ts + 5, label=1.0)
+            truth = label_of(prediction)
+            label = Label(event_id=prediction.event_id, entity=prediction.entity, ts=prediction.ts + 5, label=truth)
             self.say(LABELS, label, prediction.entity, int(prediction.source.split("-")[-2]))
             self.say(LABELLED, LabelledEvent(
                 event_id=prediction.event_id, entity=prediction.entity, ts=prediction.ts, source=prediction.source,
-                pipeline_digest=prediction.pipeline_digest, features=prediction.features, label="1",
+                pipeline_digest=prediction.pipeline_digest, features=prediction.features, label=truth,
                 labelled_ts=label.ts, model=prediction.model, prediction=prediction.prediction,
                 score=prediction.score, probabilities=prediction.probabilities), prediction.event_id)
 
@@ -159,24 +165,30 @@ class Run:
         read_counts = msgspec.json.Decoder(WindowCounts | PartitionWatermark).decode
         messages = [read_counts(r.value or b"") for r in self.records[WINDOW_COUNTS.name]]
         closed = [window for message in messages for window in ledger.offer(message)]
-        epochs = [decode(r.value or b"", LabelledEvent).model for r in self.records[LABELLED.name]]
-        served = [self._profile(model.epoch) for model in epochs if model is not None]
-        labelled = 0
+        events = [decode(r.value or b"", LabelledEvent) for r in self.records[LABELLED.name]]
+        served = [self._profile(event.model.epoch) for event in events if event.model is not None]
+        labelled, watches = 0, {d: LossWatch(pipeline=self.pipeline, profile=p) for d, p in self.profiles.items()}
         for number, window in enumerate(closed):
             alarms = number == alarm
             before, labelled = labelled, len(served) * (number + 1) // len(closed)
             losses = served[before:labelled].count(window.profile)
+            rows = [loss_row(self.pipeline.task, offset, events[offset]) for offset in range(before, labelled)
+                    if served[offset] == window.profile]
+            firings = [f for row in rows if row is not None for f in watches[window.profile].see(row)]
             end = window.start + self.pipeline.windows.size
+            features = [_drift("a", alarm=alarms), _drift("b", alarm=False), _drift(LOSS, rows=losses)]
             report = DriftReport(window_start=window.start, window_end=end, profile=window.profile, rows=window.rows,
-                                 covered=window.covered, pipeline_digest="", alarm=alarms, verdict="words",
-                                 features=[_drift("a", alarm=alarms), _drift("b", alarm=False),
-                                           _drift(LOSS, rows=losses)], labelled=labelled)
+                                 covered=window.covered, pipeline_digest=self.pipeline.digest, alarm=alarms,
+                                 verdict="words", features=features, labelled=labelled, firings=firings)
+            firing = alerting_firing(self.pipeline, report)
+            if firing is not None:
+                self.say(DRIFT_ALERTS, detector_alert(self.pipeline, report, firing, events[0].model or MODEL))
             if alarms:
                 self.say(DRIFT_ALERTS, DriftAlert(
                     alert_id=derived_id("tiny", window.profile, "covariate", window.start), kind="covariate",
                     window_start=window.start, window_end=end, scale=1, onset=window.start, features=["a"],
                     sentence="words", budget="", profile=window.profile,
-                    model=Model(version="1", digest="", epoch=0), labelled_offset=0))
+                    model=MODEL, labelled_offset=labelled))
             self.say(DRIFT_STATS, report)
 
     def recording(self) -> Recording:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import SHOWN, judge
+from drift.profile import LOSS
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -21,6 +22,7 @@ from schemas.messages import (
     ScoreState,
     TrainingDecision,
     WindowCounts,
+    derived_id,
 )
 from schemas.topics import (
     DEAD_LETTERS,
@@ -134,6 +136,24 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "models", lambda r: altered(r, TRAINING_DECISIONS, 1, TrainingDecision, decision_id="z")),
     "an announcement that cannot be read": ("readable", lambda r: byte_flipped(r, MODEL_UPDATES, 1)),
 }
+
+
+def concept(recording: Recording) -> Recording:
+    """Its alert is of a changed concept: the loss was guilty."""
+    record = recording.log(DRIFT_ALERTS).records[0]
+    alert = decode(record.value or b"", DriftAlert)
+    features = [msgspec.structs.replace(feature, alarm=feature.name == LOSS)
+                for feature in decode(recording.log(DRIFT_STATS).records[0].value or b"", DriftReport).features]
+    changed = altered(recording, DRIFT_STATS, 0, DriftReport, features=features)
+    return altered(changed, DRIFT_ALERTS, 0, DriftAlert, kind="concept", features=[LOSS], alert_id=derived_id(
+        "tiny", alert.profile, "concept", alert.window_start))
+
+
+def test_a_concept_alert_answers_its_report_like_any_other(recording: Recording) -> None:
+    changed = concept(recording)
+    assert judge(changed).checks["alerts"].differences == 0
+    silent = altered(changed, DRIFT_STATS, 0, DriftReport, alarm=False)
+    assert judge(silent).checks["alerts"].differences == 1
 
 
 def test_a_sound_recording_passes(recording: Recording) -> None:
