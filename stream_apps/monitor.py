@@ -40,6 +40,7 @@ from stream_apps.labelled_losses import LabelledLosses
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
 from stream_apps.transport import StreamApp
+from stream_apps.watched_predictions import WatchedPredictions
 from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
@@ -89,6 +90,7 @@ class Monitor:
         self._ledger = WindowLedger(partitions=partitions, size=self._pipeline.windows.size)
         self._said: dict[tuple[int, str], int] = {}  # windows, and how far each had counted `labelled`
         self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
+        self._predictions = WatchedPredictions(self._pipeline.task, self._artifacts, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
         self._before: deque[_Said] = deque(maxlen=self._longest)
@@ -144,7 +146,7 @@ class Monitor:
         if said is not None:
             judge.remember(window)
             return
-        report, verdict = judge.judge(window, self._losses.end)
+        report, verdict = judge.judge(window, self._losses.end, await self._predictions.of(window))
         if verdict.alarm:
             alert = judge.alert(report, verdict, await self._serving())
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)

@@ -9,7 +9,7 @@ import msgspec
 from automl_stream.topic_log import Log, Record
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
-from drift.profile import LOSS
+from drift.profile import LOSS, PREDICTION
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
@@ -52,7 +52,7 @@ from stream_apps.closing import WindowLedger
 from stream_apps.model_slot import LoadedModel, load_model
 from stream_apps.scoring import ScoredChunk, Scorer
 from stream_apps.windows import PartitionWindows, WindowSettings
-from tests.tiny import serving
+from tests.tiny import predictions_bytes, serving
 
 from .model import onnx_bytes, profile_bytes, tiny_pipeline
 
@@ -80,11 +80,12 @@ class Run:
         """Write a message."""
         self.append(topic, partition, key.encode(), encode(message))
 
-    def announce(self, model: bytes, profile: bytes) -> LoadedModel:
+    def announce(self, model: bytes, profile: bytes, predictions: bytes | None = None) -> LoadedModel:
         """Artifacts, announcement and decision of a model."""
         version = str(len(self.models.accepted) + 1)
         announcement = ModelAnnouncement(replaces=self.models.epoch, version=version, model=self._artifact(model),
                                          profile=self._artifact(profile), reason="test", decision_id=f"d{version}",
+                                         predictions=self._artifact(predictions) if predictions else None,
                                          issued_at=WALL)
         epoch = self.append(MODEL_UPDATES, 0, b"champion", encode(announcement))
         assert self.models.offer(epoch, announcement)
@@ -92,7 +93,7 @@ class Run:
             decision_id=f"d{version}", incident_id=None, trigger="test", verdict="promoted", reason="test", at=0,
             version=version), f"d{version}")
         accepted: Accepted = self.models.accepted[-1]
-        return load_model(accepted, model, profile, self.pipeline)
+        return load_model(accepted, model, profile, self.pipeline, predictions)
 
     def _artifact(self, data: bytes) -> Artifact:
         digest = hashlib.sha256(data).hexdigest()
@@ -167,10 +168,12 @@ class Run:
             before, labelled = labelled, len(served) * (number + 1) // len(closed)
             losses = served[before:labelled].count(window.profile)
             end = window.start + self.pipeline.windows.size
+            said = [_drift(PREDICTION, rows=int(window.predictions[max(window.predictions)].sum()))
+                    ] if window.predictions else []
             report = DriftReport(window_start=window.start, window_end=end, profile=window.profile, rows=window.rows,
                                  covered=window.covered, pipeline_digest="", alarm=alarms, verdict="words",
                                  features=[_drift("a", alarm=alarms), _drift("b", alarm=False),
-                                           _drift(LOSS, rows=losses)], labelled=labelled)
+                                           *said, _drift(LOSS, rows=losses)], labelled=labelled)
             if alarms:
                 self.say(DRIFT_ALERTS, DriftAlert(
                     alert_id=derived_id("tiny", window.profile, "covariate", window.start), kind="covariate",
@@ -231,8 +234,8 @@ def _drift(name: str, *, alarm: bool = False, rows: int = 1) -> FeatureDrift:
 def small_run() -> Run:
     """Two partitions, two models with a profile each, a crash, a late row, a dead letter, an ended replay."""
     run = Run(pipeline=tiny_pipeline())
-    first = run.announce(onnx_bytes(run.pipeline, 1.0), profile_bytes(0.0))
-    second = run.announce(onnx_bytes(run.pipeline, -2.0), profile_bytes(1.0))
+    first = run.announce(onnx_bytes(run.pipeline, 1.0), profile_bytes(0.0), predictions_bytes())
+    second = run.announce(onnx_bytes(run.pipeline, -2.0), profile_bytes(1.0), predictions_bytes("binary", 0.5))
     for i in range(40):
         run.event(i % 2, f"e{i}", i * 1_000, {"a": i / 10 - 2, "b": None if i % 7 == 0 else i % 3, "c": "xyz"[i % 3]})
     run.append(EVENTS, 0, b"bad", b"{")
