@@ -2,18 +2,18 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from automl_stream.backtest.result import Alert, FeaturePoint, Window
-from automl_stream.backtest.world import Reference
+from automl_stream.backtest.world import Reference, References
 from drift.losses import count_losses, served_loss
 from drift.verdict import Verdict
 from schemas.messages import DriftAlert, DriftReport, FeatureDrift, LabelledEvent, PartitionWatermark
 from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow, WindowLedger
-from stream_apps.drift_report import DriftJudge
+from stream_apps.drift_report import DriftJudge, Predictions
 from stream_apps.model_slot import LoadedModel
 from stream_apps.windows import CountedRows, PartitionWindows, WindowSettings
 
@@ -40,8 +40,7 @@ class RowTimes:
 class Watch:
     """Closes windows in event-time order and judges them; `references` are known by the time windows need them."""
 
-    def __init__(self, pipeline: Pipeline, references: Mapping[int, Reference], times: RowTimes,
-                 first_row: int) -> None:
+    def __init__(self, pipeline: Pipeline, references: References, times: RowTimes, first_row: int) -> None:
         self.windows: list[Window] = []
         self.alerts: list[Alert] = []
         self._pipeline = pipeline
@@ -73,7 +72,7 @@ class Watch:
         return [alert for alert in said if alert is not None]
 
     def _close(self, window: ClosedWindow, model: LoadedModel, labelled: int) -> DriftAlert | None:
-        reference = self._references[window.profile_epoch]
+        reference = self._references.profiles[window.profile_epoch]
         if self._judge is None or self._judging != window.profile_epoch:
             self._judge = DriftJudge(pipeline=self._pipeline, profile=reference.profile)
             self._judging = window.profile_epoch
@@ -81,7 +80,7 @@ class Watch:
         losses = [value for epoch, value in self._losses if epoch == window.profile_epoch]
         self._losses.clear()
         window = replace(window, losses=None if loss is None else count_losses(loss, losses))
-        report, verdict = self._judge.judge(window, labelled)
+        report, verdict = self._judge.judge(window, labelled, self._predictions(window))
         self.windows.append(self._window(report, verdict, reference))
         if not verdict.alarm:
             return None
@@ -90,6 +89,10 @@ class Watch:
             window_start=alert.window_start, row=window.covered["0"], kind=alert.kind, features=alert.features,
             onset_row=self._row_at(alert.onset), sentence=alert.sentence, alert_id=alert.alert_id))
         return alert
+
+    def _predictions(self, window: ClosedWindow) -> Predictions | None:
+        """Of the newest model that answered some of the rows."""
+        return None if not window.predictions else self._references.predictions[max(window.predictions)]
 
     def _window(self, report: DriftReport, verdict: Verdict, reference: Reference) -> Window:
         points = [_point(feature) for feature in report.features]
