@@ -112,7 +112,7 @@ def _step(lab: Lab, pipeline: BenchPipeline,
         timed("model", lambda: champion.run(rows))  # noqa: B023
         timed("cells", lambda: champion.counter.indices(numbers, discrete))  # noqa: B023
         scored = timed("step", lambda: scorer.run(chunk, 0, slots, chunk[0].timestamp))  # noqa: B023
-        timed("windows", lambda: windows.add(scored.rows, champion.layout))  # noqa: B023
+        timed("windows", lambda: windows.add(scored.rows, slots.layout))  # noqa: B023
         predictions.append(scored.predictions)
     return stages, predictions
 
@@ -124,7 +124,8 @@ def _slots(lab: Lab, pipeline: BenchPipeline) -> Slots:
     announcement = ModelAnnouncement(replaces=NO_EPOCH, version="1", model=files[0], profile=files[1], reason="bench",
                                      decision_id="bench", issued_at=0)
     accepted = Accepted(epoch=0, profile_epoch=0, announcement=announcement)
-    return Slots(epoch=0, champion=load_model(accepted, model.onnx, model.profile, pipeline.pipeline))
+    return Slots(epoch=0, champion=load_model(accepted, model.onnx, model.profile, pipeline.pipeline,
+                                                 model.predictions))
 
 
 async def _produce(lab: Lab, pipeline: BenchPipeline, predictions: list[list[tuple[bytes | None, bytes]]]) -> float:

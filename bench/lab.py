@@ -100,7 +100,9 @@ class BenchPipeline(Live):
     def announce_model(self, model: TrainedModel, replaces: int) -> int:
         """Store and announce a model, its profile too if none is stored yet; returns its epoch."""
         self.profile = self.profile or self.store(model.profile)
-        return self.announce_stored(self.store(model.onnx), self.profile, replaces, version=f"after{replaces}")
+        predictions = None if model.predictions is None else self.store(model.predictions)
+        return self.announce_stored(self.store(model.onnx), self.profile, replaces, version=f"after{replaces}",
+                                    predictions=predictions)
 
     def fill(self, count: int, *, topic: str | None = None, **options: Any) -> None:
         """Write `count` seeded events (options as of `workload.events`) to `events`, or to a topic made for it."""

@@ -15,11 +15,12 @@ from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert
 from trainer.history import Rows
 from trainer.onnx_export import check_parity, export
-from trainer.reference import reference_profile
+from trainer.reference import prediction_reference, reference_profile
 from trainer.thresholds import round_thresholds
 
 TREES = 100
 TRAINING_ROWS = 20_000
+FRESH_ROWS = 1_000
 CLASSES = ("no", "yes")
 ENTITIES = 1_000
 START_MS = 1_767_225_600_000  # 2026-01-01: in the past, so that no event is from the future
@@ -45,10 +46,11 @@ def definition(name: str, features: int, partitions: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """Bytes that a score worker loads: the ONNX file and the reference profile."""
+    """Bytes that a score worker loads: the ONNX file, the reference profile, the reference of its predictions."""
 
     onnx: bytes
     profile: bytes
+    predictions: bytes | None
 
     @property
     def digest(self) -> str:
@@ -71,7 +73,10 @@ def train(pipeline: Pipeline, seed: int = 0) -> TrainedModel:
     round_thresholds(model)
     data = export(expert)
     check_parity(data, expert, rows.part(0, 1_000), pipeline.gate.parity)
-    return TrainedModel(onnx=data, profile=reference_profile(pipeline, rows).encode())
+    fresh = Rows(ts=np.arange(FRESH_ROWS) + START_MS, numbers=_numbers(FRESH_ROWS, len(pipeline.features), seed + 2),
+                 discrete=[], labels=[CLASSES[0]] * FRESH_ROWS)
+    return TrainedModel(onnx=data, profile=reference_profile(pipeline, rows).encode(),
+                        predictions=prediction_reference(pipeline, data, fresh))
 
 
 def events(features: int, count: int, *, seed: int = 0, padding: int = 0,

@@ -46,7 +46,7 @@ def known_categories(values: CategoryColumn) -> tuple[str, ...]:
     return tuple(sorted(frequency, key=lambda label: (-frequency[label], label))[:MAX_CATEGORIES])
 
 
-def number_cells(edges: Sequence[float], values: NumberColumn) -> NDArray[np.int32]:
+def number_cells(edges: Sequence[float] | NumberColumn, values: NumberColumn) -> NDArray[np.int32]:
     """The cell of every value, shape (rows,)."""
     cells = np.searchsorted(np.asarray(edges, dtype=np.float64), values, side="left")
     return np.where(np.isfinite(values), cells, len(edges) + 1).astype(np.int32)

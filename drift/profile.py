@@ -31,6 +31,7 @@ from drift.errors import ProfileError
 MIN_INDEPENDENT_ROWS = 20
 MIN_CYCLES = 3
 LOSS = "model.loss"  # what the losses of labelled rows are called
+PREDICTION = "model.prediction"  # what the answers of one model are called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +120,10 @@ class ReferenceProfile(msgspec.Struct, frozen=True, kw_only=True):
         """Reference rows, m: the most of any feature (predictions and losses may have fewer)."""
         return max(feature.rows for feature in self.features)
 
-    def with_loss(self) -> Self:
-        """The same with the loss as the last feature: what is judged."""
-        return self if self.loss is None else type(self)(features=(*self.features, self.loss))
+    def watched(self, predictions: Self | None = None) -> Self:
+        """What is judged: the features, the `predictions` of one model (a profile of their own), then the loss."""
+        said = () if predictions is None else predictions.features
+        return type(self)(features=(*self.features, *said, *(() if self.loss is None else (self.loss,))))
 
     def encode(self) -> bytes:
         """JSON; equal profiles give equal bytes."""

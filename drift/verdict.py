@@ -6,12 +6,13 @@ from typing import Literal
 import msgspec
 
 from drift.cells import OTHER
-from drift.profile import LOSS
+from drift.profile import LOSS, PREDICTION
 
 Contrast = Literal["location", "scale", "missing", "cell", "outside"]
-DriftKind = Literal["covariate", "missing", "schema", "concept"]
+DriftKind = Literal["covariate", "prediction", "missing", "schema", "concept"]
 
 _KINDS: dict[Contrast | None, DriftKind] = {"missing": "missing", "outside": "schema"}
+_OF_THE_MODEL: dict[str, DriftKind] = {LOSS: "concept", PREDICTION: "prediction"}
 
 
 class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +40,9 @@ class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> DriftKind:
-        """What has changed: how wrong the model is; how often values are missing or outside what is known; else how
-        they are distributed."""
-        return "concept" if self.name == LOSS else _KINDS.get(self.contrast, "covariate")
+        """What has changed: how wrong the model is, or what it says; how often values are missing or outside what is
+        known; else how they are distributed."""
+        return _OF_THE_MODEL.get(self.name) or _KINDS.get(self.contrast, "covariate")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

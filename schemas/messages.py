@@ -73,14 +73,25 @@ class DeadLetter(Message, frozen=True, kw_only=True):
     last_offset: int
 
 
+class PredictionCounts(Struct, frozen=True, kw_only=True):
+    """What the model of an epoch said in one window: one integer a cell of its own reference of predictions."""
+
+    epoch: int
+    counts: list[int]
+
+
 class OpenWindow(Struct, frozen=True, kw_only=True):
-    """Counts of one partition's window under one profile: rows, and one integer a cell of the profile."""
+    """Counts of one partition's window under one profile: rows, and one integer a cell of the profile.
+
+    `predictions`: of each model that answered some of the rows and has a reference of its predictions, by epoch.
+    """
 
     start: int
     profile: str
     profile_epoch: int
     rows: int
     counts: list[int]
+    predictions: list[PredictionCounts] = []
 
 
 class ScoreState(Message, frozen=True, kw_only=True):
@@ -363,7 +374,8 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
 
 class ModelAnnouncement(Message, frozen=True, kw_only=True):
-    """A new content of a slot. `replaces`: epoch it was gated against, -1 for the first.
+    """A new content of a slot. `replaces`: epoch it was gated against, -1 for the first. `predictions`: reference of
+    what the model says; without it its predictions are not watched.
 
     A canary scores a `share` of the entities until it is withdrawn (share 0) or the champion changes.
     """
@@ -374,6 +386,7 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     version: str
     model: Artifact
     profile: Artifact
+    predictions: Artifact | None = None
     reason: str
     decision_id: str
     issued_at: int

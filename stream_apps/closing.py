@@ -15,8 +15,9 @@ from schemas.messages import Firing, PartitionCount, WindowCounts, WindowRecord
 class ClosedWindow:
     """Counts of one window, summed over the partitions, under the newest profile that any of them counted with.
 
-    `losses`: counts of the labelled rows that came while it was the next to close, where the profile has a loss;
-    `firings`: of the detectors at these rows.
+    `predictions`: of each model that answered some of the rows, by epoch; what each said in the cells of its own
+    reference. `losses`: counts of the labelled rows that came while it was the next to close, where the profile has a
+    loss; `firings`: of the detectors at these rows.
     """
 
     start: int
@@ -25,6 +26,7 @@ class ClosedWindow:
     rows: int
     counts: NDArray[np.int64]
     covered: dict[str, int]
+    predictions: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     losses: NDArray[np.int64] | None = None
     firings: tuple[Firing, ...] = ()
 
@@ -35,6 +37,7 @@ class _Waiting:
     counts: NDArray[np.int64]
     profile: str = ""
     covered: dict[str, int] = field(default_factory=dict)
+    predictions: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -86,6 +89,9 @@ class WindowLedger:
         waiting.rows += window.rows
         waiting.profile = window.profile
         waiting.covered[str(record.partition)] = record.covered
+        for said in window.predictions:
+            waiting.predictions[said.epoch] = waiting.predictions.get(said.epoch, 0) + np.array(
+                said.counts, dtype=np.int64)
 
     def _close(self) -> list[ClosedWindow]:
         busy = set(range(self.partitions)) - self._idle
@@ -105,4 +111,4 @@ class WindowLedger:
 
 def _closed(start: int, epoch: int, waiting: _Waiting) -> ClosedWindow:
     return ClosedWindow(start=start, profile=waiting.profile, profile_epoch=epoch, rows=waiting.rows,
-                        counts=waiting.counts, covered=waiting.covered)
+                        counts=waiting.counts, covered=waiting.covered, predictions=waiting.predictions)

@@ -16,6 +16,33 @@ from stream_apps.closing import ClosedWindow
 from stream_apps.loss_watch import LossWatch, alerting_firing, detector_alert
 
 
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """The reference of what one model says, and the epoch under which its answers are counted."""
+
+    epoch: int
+    reference: ReferenceProfile
+
+
+class _Watched:
+    """What is judged together, compiled: the features, the predictions of at most one model, the loss."""
+
+    def __init__(self, profile: ReferenceProfile, predictions: Predictions | None, settings: DecisionSettings) -> None:
+        watched = profile.watched(None if predictions is None else predictions.reference)
+        self.predictions = predictions
+        self.decider = Decider(watched, settings)
+        self.statistics = ShownStatistics(watched)
+        self.names = [feature.name for feature in watched.features]
+        self._nothing_said = np.zeros(0 if predictions is None else predictions.reference.size, dtype=np.int64)
+        self._no_losses = np.zeros(0 if profile.loss is None else len(profile.loss.counts), dtype=np.int64)
+
+    def counts(self, window: ClosedWindow) -> NDArray[np.int64]:
+        """Of one window; what other models said is left out."""
+        said = self._nothing_said if self.predictions is None else window.predictions.get(
+            self.predictions.epoch, self._nothing_said)
+        return np.concatenate((window.counts, said, self._no_losses if window.losses is None else window.losses))
+
+
 @dataclass(kw_only=True)
 class DriftJudge:
     """Judges closed windows in order under one reference profile; those judged before a restart are remembered."""
@@ -25,25 +52,24 @@ class DriftJudge:
 
     def __post_init__(self) -> None:
         drift, windows = self.pipeline.drift, self.pipeline.windows
-        settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
-                                    min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
-        self._history: deque[ClosedWindow] = deque(maxlen=settings.history_windows)
+        self._settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
+                                          min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
+        self._history: deque[ClosedWindow] = deque(maxlen=self._settings.history_windows)
         self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
-        watched = self.profile.with_loss()
-        self._decider = Decider(watched, settings)
-        self._statistics = ShownStatistics(watched)
-        self._names = [feature.name for feature in watched.features]
-        self._no_losses = np.zeros(watched.size - self.profile.size, dtype=np.int64)
+        self._watched: _Watched | None = None
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
         self._history.append(window)
 
-    def judge(self, window: ClosedWindow, labelled: int = 0) -> tuple[DriftReport, Verdict]:
-        """Remember the window and say what it shows; `labelled`: end of the rows of `labelled` that were counted."""
+    def judge(self, window: ClosedWindow, labelled: int = 0,
+              predictions: Predictions | None = None) -> tuple[DriftReport, Verdict]:
+        """Remember the window and say what it shows; `labelled`: end of the rows of `labelled` that were counted;
+        `predictions`: of the model whose answers are watched."""
         self.remember(window)
-        verdict = self._decider.decide(np.array([self._counts(before) for before in self._history]))
-        shown = dict(zip(self._names, self._statistics.of(self._counts(window)), strict=True))
+        watched = self._watching(predictions)
+        verdict = watched.decider.decide(np.array([watched.counts(before) for before in self._history]))
+        shown = dict(zip(watched.names, watched.statistics.of(watched.counts(window)), strict=True))
         report = DriftReport(
             window_start=window.start, window_end=window.start + self.pipeline.windows.size, profile=window.profile,
             rows=window.rows, covered=window.covered, labelled=labelled, pipeline_digest=self.pipeline.digest,
@@ -53,8 +79,10 @@ class DriftJudge:
         )
         return report, verdict
 
-    def _counts(self, window: ClosedWindow) -> NDArray[np.int64]:
-        return np.concatenate((window.counts, self._no_losses if window.losses is None else window.losses))
+    def _watching(self, predictions: Predictions | None) -> _Watched:
+        if self._watched is None or self._watched.predictions != predictions:
+            self._watched = _Watched(self.profile, predictions, self._settings)
+        return self._watched
 
     def alerts(self, report: DriftReport) -> bool:
         """Whether the window has an alert: one at most."""

@@ -117,7 +117,9 @@ class ModelFollower:
         if accepted.epoch not in self._loaded:
             model = await self._artifacts.read(accepted.announcement.model)
             profile = await self._artifacts.read(accepted.announcement.profile)
+            announced = accepted.announcement.predictions
+            predictions = None if announced is None else await self._artifacts.read(announced)
             # Building the session takes long: off the event loop, so that scoring does not pause.
             self._loaded[accepted.epoch] = await asyncio.get_running_loop().run_in_executor(
-                None, load_model, accepted, model, profile, self._pipeline)
+                None, load_model, accepted, model, profile, self._pipeline, predictions)
         return self._loaded[accepted.epoch]

@@ -1,7 +1,7 @@
 """The model that scores: an ONNX session with what its file says about itself, and the reference profile beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from drift.counts import CellCounter
 from drift.errors import ProfileError
+from drift.predictions import PredictionCounter, decode_predictions
 from drift.profile import ReferenceProfile
 from schemas.messages import Model
 from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline
-from stream_apps.windows import CellLayout
+from stream_apps.windows import CellLayout, ModelCells
 
 
 class UnusableModel(Exception):
@@ -26,7 +27,8 @@ class UnusableModel(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A verified model, ready to score, with the files it was made from."""
+    """A verified model, ready to score, with the files it was made from. `predictions`: None where they are not
+    counted."""
 
     accepted: Accepted
     onnx: bytes
@@ -36,7 +38,13 @@ class LoadedModel:
     codes: list[dict[Any, int]]
     session: onnxruntime.InferenceSession
     counter: CellCounter
+    predictions: PredictionCounter | None
     layout: CellLayout
+
+    @property
+    def prediction_cells(self) -> int:
+        """How many cells the reference of its predictions has."""
+        return 0 if self.predictions is None else self.predictions.size
 
     def run(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities (rows, classes), or values (rows,) for regression."""
@@ -51,6 +59,13 @@ class Slots:
     champion: LoadedModel
     canary: LoadedModel | None = None
     share: float = 0.0
+
+    @property
+    def layout(self) -> CellLayout:
+        """All rows count under the champion's profile, predictions under the reference of the model that made them."""
+        layout = self.champion.layout
+        canary = () if self.canary is None else self.canary.layout.models
+        return replace(layout, models=(*layout.models, *canary)) if canary else layout
 
     def canary_rows(self, keys: Sequence[bytes | None]) -> NDArray[np.bool_]:
         """Which rows are the canary's, by a hash of the record's key that has nothing to do with its partition."""
@@ -96,21 +111,25 @@ def run_session(session: onnxruntime.InferenceSession, metadata: ModelMetadata,
     return np.asarray(outputs[1], dtype=np.float64).reshape(len(asked), len(metadata.classes))[:rows]
 
 
-def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipeline) -> LoadedModel:
-    """Everything that scoring needs, from verified bytes.
+def load_model(accepted: Accepted, model: bytes, profile: bytes, pipeline: Pipeline,
+               predictions: bytes | None = None) -> LoadedModel:
+    """Everything that scoring needs, from verified bytes; `predictions`: those of the reference, where there is one.
 
     Raises:
         UnusableModel: as for `open_session`.
     """
     session, metadata = open_session(model, pipeline)
     reference = _read_profile(profile, metadata)
+    counter = None if predictions is None else _read_predictions(predictions, metadata)
     announcement = accepted.announcement
     return LoadedModel(
         accepted=accepted, onnx=model, profile=profile,
         model=Model(version=announcement.version, digest=announcement.model.digest, epoch=accepted.epoch),
         metadata=metadata, codes=metadata.codes(), session=session, counter=CellCounter(reference),
+        predictions=counter,
         layout=CellLayout(profile=announcement.profile.digest, profile_epoch=accepted.profile_epoch,
-                          size=reference.size),
+                          size=reference.size,
+                          models=() if counter is None else (ModelCells(accepted.epoch, counter.size),)),
     )
 
 
@@ -138,6 +157,13 @@ def _read_profile(data: bytes, metadata: ModelMetadata) -> ReferenceProfile:
     if described != [(f.name, f.type) for f in metadata.features]:
         raise UnusableModel(f"the reference profile describes {described}, which are not the model's features")
     return profile
+
+
+def _read_predictions(data: bytes, metadata: ModelMetadata) -> PredictionCounter:
+    try:
+        return PredictionCounter(decode_predictions(data, metadata.task), metadata.task)
+    except ProfileError as error:
+        raise UnusableModel(f"the reference of the model's predictions cannot be read: {error}") from error
 
 
 def _check_fit(metadata: ModelMetadata, pipeline: Pipeline) -> None:

@@ -42,6 +42,7 @@ from stream_apps.labelled_losses import LabelledLosses
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
 from stream_apps.transport import StreamApp
+from stream_apps.watched_predictions import WatchedPredictions
 from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
@@ -94,6 +95,7 @@ class Monitor:
         self._said: dict[tuple[int, str], int] = {}  # windows, and how far each had counted `labelled`
         self._alerted: dict[tuple[int, str], int] = {}  # likewise, of those that have an alert and perhaps no report
         self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
+        self._predictions = WatchedPredictions(self._pipeline.task, self._artifacts, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
         self._since = 0  # end of `labelled` when the profile's first window closed
@@ -154,7 +156,7 @@ class Monitor:
         if said is not None:
             judge.remember(window)
             return
-        report, verdict = judge.judge(window, self._losses.end)
+        report, verdict = judge.judge(window, self._losses.end, await self._predictions.of(window))
         if judge.alerts(report):
             alert = judge.alert(report, verdict, await self._serving())
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)

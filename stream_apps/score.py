@@ -108,7 +108,7 @@ class ScoreAgent:
             self._room.release()
             return  # revoked meanwhile: the next owner reads these rows again
         # Nothing is awaited until the partition knows the chunk: a checkpoint in between would count it twice.
-        final = partition.windows.add(chunk.rows, slots.champion.layout)
+        final = partition.windows.add(chunk.rows, slots.layout)
         partition.add(message, message.end, chunk, final).add_done_callback(lambda _: self._room.release())
         self._count(partition, chunk)
         while partition.waiting >= MAX_WAITING:

@@ -103,7 +103,10 @@ class Scorer:
         answers, unanswered = answer([r.key for r in scored], numbers, discrete, slots, self._matrix)
         if unanswered:
             return self._without(unanswered, dead, scored, records, slots, now)
-        champion = slots.champion
+        layout = slots.layout
+        cells = slots.champion.counter.indices(numbers, discrete)
+        if layout.models:
+            cells = np.column_stack((cells, answers.cells + np.int32(layout.size)))
         return ScoredChunk(
             predictions=self._encode(scored, events, ts[is_row], values, answers, partition, now),
             dead_letters=dead.letters, reasons=dead.reasons,
@@ -111,7 +114,7 @@ class Scorer:
                 offsets=np.fromiter((r.offset for r in records), dtype=np.int64, count=len(records)), ts=ts,
                 record_ts=_timestamps(records), is_row=is_row,
                 ends=np.array([type(c) is Watermark and c.ends for c in contents], dtype=np.bool_),
-                cells=champion.counter.indices(numbers, discrete)),
+                cells=cells),
         )
 
     # What each record is

@@ -1,11 +1,12 @@
 """Event-time windows of one partition: which rows count, into which window, and when a window is final."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.messages import OpenWindow, ScoreState, WindowCounts
+from schemas.messages import OpenWindow, PredictionCounts, ScoreState, WindowCounts
 
 Ints = NDArray[np.int64]
 
@@ -22,7 +23,8 @@ class WindowSettings:
 class CountedRows:
     """What a chunk brings, in offset order: scored rows and watermark records (`is_row` False).
 
-    All arrays have one entry per record; `cells` (rows, features) holds flat cell indices of the scored rows only.
+    All arrays have one entry per record; `cells` (rows, features) holds flat cell indices of the scored rows only, as
+    `CellLayout` numbers them. Where predictions are counted, their cells are its last column.
     """
 
     offsets: Ints
@@ -33,13 +35,25 @@ class CountedRows:
     cells: NDArray[np.int32]
 
 
+class ModelCells(NamedTuple):
+    """A model whose predictions are counted: its epoch, and how many cells its reference has."""
+
+    epoch: int
+    size: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellLayout:
-    """Under which reference profile rows are counted: its digest, the epoch that brought it, number of cells."""
+    """Under which reference profile rows are counted: its digest, the epoch that brought it, number of cells.
+
+    Where predictions are counted (`models`), one cell follows that counts for nothing (what a model without a reference
+    said), and then the cells of each model.
+    """
 
     profile: str
     profile_epoch: int
     size: int
+    models: tuple[ModelCells, ...] = ()
 
 
 @dataclass
@@ -47,6 +61,19 @@ class _Window:
     layout: CellLayout
     rows: int
     counts: Ints
+    predictions: dict[int, Ints]  # by epoch
+
+    def add(self, cells: NDArray[np.int32], layout: CellLayout) -> None:
+        """Count rows in. A model that said nothing of them leaves no trace: who else served says nothing of a row."""
+        end = layout.size + 1 + sum(size for _, size in layout.models)
+        counted = np.bincount(cells.ravel(), minlength=end)
+        self.rows += len(cells)
+        self.counts += counted[:layout.size]
+        begin = layout.size + 1
+        for epoch, size in layout.models:
+            said, begin = counted[begin:begin + size], begin + size
+            if said.any():
+                self.predictions[epoch] = self.predictions.get(epoch, 0) + said
 
 
 @dataclass(kw_only=True)
@@ -67,7 +94,9 @@ class PartitionWindows:
                       late_rows=state.late_rows, paused=state.paused)
         for w in state.windows:
             layout = CellLayout(profile=w.profile, profile_epoch=w.profile_epoch, size=len(w.counts))
-            windows._open[w.start, w.profile_epoch] = _Window(layout, w.rows, np.array(w.counts, dtype=np.int64))
+            windows._open[w.start, w.profile_epoch] = _Window(
+                layout, w.rows, np.array(w.counts, dtype=np.int64),
+                {said.epoch: np.array(said.counts, dtype=np.int64) for said in w.predictions})
         return windows
 
     def snapshot(self) -> list[OpenWindow]:
@@ -103,9 +132,8 @@ class PartitionWindows:
             inside = cells[starts == start]
             key = (start, layout.profile_epoch)
             if key not in self._open:
-                self._open[key] = _Window(layout, 0, np.zeros(layout.size, dtype=np.int64))
-            self._open[key].rows += len(inside)
-            self._open[key].counts += np.bincount(inside.ravel(), minlength=layout.size)
+                self._open[key] = _Window(layout, 0, np.zeros(layout.size, dtype=np.int64), {})
+            self._open[key].add(inside, layout)
 
     def _take_final(self, offsets: Ints, after: Ints) -> list[WindowCounts]:
         """A window is final at the record whose watermark passed its end: that offset does not depend on the chunk."""
@@ -122,4 +150,6 @@ class PartitionWindows:
 
 def _message(start: int, window: _Window) -> OpenWindow:
     return OpenWindow(start=start, profile=window.layout.profile, profile_epoch=window.layout.profile_epoch,
-                      rows=window.rows, counts=window.counts.tolist())
+                      rows=window.rows, counts=window.counts.tolist(), predictions=[
+                          PredictionCounts(epoch=epoch, counts=said.tolist())
+                          for epoch, said in sorted(window.predictions.items())])

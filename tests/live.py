@@ -27,7 +27,7 @@ from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, W
 from schemas.pipeline import load_pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, PREDICTIONS, SCORE_STATE, TOPICS, Topic, topic_name
 from stream_apps.topics import topic_id
-from tests.tiny import definition, metadata_of, onnx_bytes, profile_bytes
+from tests.tiny import definition, metadata_of, onnx_bytes, predictions_bytes, profile_bytes
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60.0
@@ -82,14 +82,16 @@ class Live:
                  fragile: bool = False, canary_share: float | None = None) -> int:
         """Store and announce a tiny model, as champion unless it is a canary with a share; returns its epoch."""
         model = self.store(onnx_bytes(weight, metadata_of(self.pipeline), fragile=fragile), corrupt=corrupt)
-        return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, f"w{weight}", canary_share)
+        return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, f"w{weight}", canary_share,
+                                    self.store(predictions_bytes()))
 
     def announce_stored(self, model: Artifact, profile: Artifact, replaces: int, version: str = "1",
-                        canary_share: float | None = None) -> int:
+                        canary_share: float | None = None, predictions: Artifact | None = None) -> int:
         """Announce stored artifacts; returns the epoch."""
         announcement = ModelAnnouncement(
             slot="champion" if canary_share is None else "canary", share=canary_share or 0.0, replaces=replaces,
-            version=version, model=model, profile=profile, reason="test", decision_id="d", issued_at=0)
+            version=version, model=model, profile=profile, predictions=predictions, reason="test", decision_id="d",
+            issued_at=0)
         return self.write(MODEL_UPDATES, 0, encode(announcement))
 
     def store(self, data: bytes, *, corrupt: bool = False) -> Artifact:

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from drift.predictions import prediction_profile
 from drift.profile import FeatureColumn, build_profile
 from schemas.messages import Artifact, ModelAnnouncement
 from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.model_log import Accepted
-from schemas.pipeline import Pipeline, parse_pipeline
+from schemas.pipeline import Pipeline, Task, parse_pipeline
 from stream_apps.model_slot import LoadedModel, Slots, load_model
 
 SIZE, LATENESS, MAX_FUTURE = 10_000, 2_000, 3_600_000
@@ -103,6 +104,12 @@ def profile_bytes(shift: float = 0.0, names: Sequence[str] = ("a", "b", "c"),
     return build_profile(columns, losses=None if losses is None else np.array(losses)).encode()
 
 
+def predictions_bytes(task: Task = "binary", highest: float = 1.0) -> bytes:
+    """A reference of 200 predictions: scores from 0 to `highest`; of a multiclass model, `one` and `two` in turn."""
+    scores = np.random.default_rng(2).permutation(np.linspace(0, highest, 200))
+    return prediction_profile(task, ["one", "two"] * 100, scores).encode()
+
+
 def artifact(data: bytes, offset: int = 0) -> Artifact:
     """How `data` is announced."""
     return Artifact(digest=sha256(data).hexdigest(), size=len(data), offset=offset)
@@ -120,7 +127,7 @@ def tiny_model(task: str = "binary", weight: float = 1.0, epoch: int = 0, *, fil
     """A model as the scorer holds it."""
     pipeline = tiny_pipeline(task)
     model, profile = onnx_bytes(weight, metadata_of(pipeline), fills=fills), profile_bytes()
-    return load_model(accepted(model, profile, epoch), model, profile, pipeline)
+    return load_model(accepted(model, profile, epoch), model, profile, pipeline, predictions_bytes(pipeline.task))
 
 
 def serving(champion: LoadedModel, canary: LoadedModel | None = None, share: float = 0.0) -> Slots:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 from schemas.codec import encode
 from schemas.messages import Artifact, ModelAnnouncement
@@ -12,6 +13,14 @@ from trainer.errors import BadArtifact, LostSlot
 from trainer.kafka_log import LogReader, LogWriter
 
 CHUNK_BYTES = 512 << 10
+
+
+class Parts(NamedTuple):
+    """Stored artifacts of an announcement; without a reference of its predictions these are not watched."""
+
+    model: Artifact
+    profile: Artifact
+    predictions: Artifact | None = None
 
 
 class Announcer:
@@ -68,15 +77,15 @@ class Announcer:
                               f"{len(data)} of {artifact.size} bytes, another SHA-256; announce it again")
         return data
 
-    def announce(self, replaces: int, version: str, parts: tuple[Artifact, Artifact], reason: str,
-                 decision_id: str) -> Accepted:
-        """Announce (model, profile) as the slot's next content.
+    def announce(self, replaces: int, version: str, parts: Parts, reason: str, decision_id: str) -> Accepted:
+        """Announce the parts as the slot's next content.
 
         Raises:
             LostSlot: when the slot's epoch is no longer `replaces`.
         """
-        announcement = ModelAnnouncement(replaces=replaces, version=version, model=parts[0], profile=parts[1],
-                                         reason=reason, decision_id=decision_id, issued_at=self._clock())
+        announcement = ModelAnnouncement(replaces=replaces, version=version, model=parts.model,
+                                         profile=parts.profile, predictions=parts.predictions, reason=reason,
+                                         decision_id=decision_id, issued_at=self._clock())
         epoch = self._writer.write(self._updates, announcement.slot, encode(announcement))
         accepted = self.models().find(epoch)
         if accepted is None:

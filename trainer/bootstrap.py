@@ -144,6 +144,7 @@ def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Pro
         recipe=first.recipe, validation=rows.part(max(0, len(rows) - PARITY_ROWS), len(rows)),
         metrics={f"holdout_{family}": loss for family, loss in first.holdout.items()},
         replaces=NO_EPOCH, profile=reference_profile(pipeline, rows, first.losses).encode(),
+        answered=first.predictions,
     )
 
 

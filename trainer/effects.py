@@ -10,7 +10,11 @@ from trainer.history import Rows
 
 @dataclass(frozen=True, kw_only=True)
 class Promote:
-    """Announce an expert that passed the gate; answered by Announced or Refused."""
+    """Announce an expert that passed the gate; answered by Announced or Refused.
+
+    `answered`: fresh rows that came after its fit, whose answers become the reference of its predictions; or that
+    reference.
+    """
 
     decision_id: str
     reason: str
@@ -18,15 +22,20 @@ class Promote:
     recipe: Recipe
     validation: Rows
     metrics: dict[str, float]
+    answered: Rows | bytes | None
     replaces: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RenewProfile:
-    """Announce the champion again with the reference profile of `rows`; answered by Announced."""
+    """Announce the champion again with the reference profile of `rows`; answered by Announced.
+
+    `answered`: those of them that came after its fit, fresh, for the reference of its predictions.
+    """
 
     decision_id: str
     rows: Rows
+    answered: Rows
     replaces: int
 
 

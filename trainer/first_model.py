@@ -6,13 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.losses import answer_loss
+from drift.predictions import said
 from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
+from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
 from trainer.errors import UnusableRows
 from trainer.history import Rows, TrainingRows
+from trainer.reference import reference_of_answers
 
 HOLDOUT = 0.2
+A_TRIAL_SAID_IT = ("the reference is what a trial fitted on fewer rows said, and too far from what this model says: "
+                   "the next model is measured by its own answers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +25,8 @@ class FirstModel:
     """The family that answered best on rows that its trial was not fitted on, and its recipe on all rows.
 
     `holdout`: mean log loss by family, or mean absolute error in the label's unit; `loss_scale` divides absolute
-    errors. `losses`: of the chosen family on the rows held out, in the order of time, as `drift.losses` has them.
+    errors. Of the chosen family's trial on the rows held out: `losses` in the order of time, as `drift.losses` has
+    them, and `predictions`, the reference of what it said.
     """
 
     decision_id: str
@@ -29,6 +35,7 @@ class FirstModel:
     holdout: dict[str, float]
     loss_scale: float
     losses: NDArray[np.float64]
+    predictions: bytes | None
 
     @property
     def chosen(self) -> Candidate:
@@ -46,12 +53,12 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
     trial = TrainingRows(dataset=data.dataset, rows=rows.part(0, border), classes=data.classes)
     held_out = rows.part(border, len(rows))
     holdout: dict[str, float] = {}
-    losses: dict[str, NDArray[np.float64]] = {}
+    trials: dict[str, FittedExpert] = {}
     problems: list[str] = []
     for family in pipeline.retraining.families:
         try:
-            expert = fit(pipeline, family, trial)
-            holdout[family], losses[family] = _loss(expert, held_out), _answer_losses(expert, held_out)
+            trials[family] = fit(pipeline, family, trial)
+            holdout[family] = _loss(trials[family], held_out)
         except UnusableRows as error:
             problems.append(f"{family}: {error}")
     if not holdout:
@@ -60,11 +67,14 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
     scale = (holdout[best] or 1.0) if pipeline.task == "regression" else 1.0
     recipes = {family: Recipe(family=family, window="all", dataset=data.dataset, seed=pipeline.retraining.seed)
                for family in holdout}
+    metadata, outputs = trials[best].metadata, trials[best].predict(held_out)
     return FirstModel(
         decision_id=derived_id(pipeline.name, "bootstrap", data.dataset.digest), recipe=recipes[best],
         candidates=[Candidate(recipe=recipes[family], loss=loss / scale, rows=len(rows) - border)
                     for family, loss in holdout.items()],
-        holdout=holdout, loss_scale=scale, losses=losses[best],
+        holdout=holdout, loss_scale=scale, losses=_answer_losses(metadata, outputs, held_out),
+        predictions=reference_of_answers(pipeline, metadata, held_out, outputs, A_TRIAL_SAID_IT) if len(held_out)
+        else None,
     )
 
 
@@ -87,14 +97,8 @@ def _loss(expert: FittedExpert, rows: Rows) -> float:
     return float(np.mean(expert.losses(rows, 1.0)))
 
 
-def _answer_losses(expert: FittedExpert, rows: Rows) -> NDArray[np.float64]:
+def _answer_losses(metadata: ModelMetadata, outputs: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
     """As the losses of labelled rows are taken from what the scorer said of them."""
-    order, answers, metadata = np.argsort(rows.ts, kind="stable"), expert.predict(rows), expert.metadata
-    if metadata.task == "regression":
-        said = [(value, value) for value in answers.tolist()]
-    else:
-        winners = answers.argmax(axis=1)
-        scores = answers[:, 1] if metadata.task == "binary" else answers.max(axis=1)
-        said = [(metadata.classes[k], score) for k, score in zip(winners.tolist(), scores.tolist(), strict=True)]
-    losses = [answer_loss(metadata.task, label, *answer) for label, answer in zip(rows.labels, said, strict=True)]
-    return np.array(losses)[order]
+    labels, scores, _ = said(metadata, outputs)
+    losses = [answer_loss(metadata.task, *row) for row in zip(rows.labels, labels, scores.tolist(), strict=True)]
+    return np.array(losses)[np.argsort(rows.ts, kind="stable")]

@@ -78,6 +78,7 @@ class History:
         self._void_from = np.empty(1_024, dtype=np.int64)  # offset from which on the delivery does not count
         self._numbers = np.empty((1_024, len(self._matrix.numeric)))
         self._losses = np.empty(1_024)
+        self._fresh = np.empty(1_024, dtype=np.bool_)  # the first label of its event
         self._newest: dict[tuple[str, str], int] = {}  # event to position
         self._first_seen: dict[str, int] = {}  # class to the offset that first showed it
         self._values: dict[Any, Any] = {}  # one object a category
@@ -104,18 +105,23 @@ class History:
         index = self._store(offset, event)
         if self._task != "regression":
             self._first_seen.setdefault(str(self._entries[index].label), offset)
-        return self._supersede(index, offset)
+        fresh = self._supersede(index, offset)
+        self._fresh[index] = fresh
+        return fresh
 
     def dataset(self, first: int, last: int) -> TrainingRows:
         """Rows from offset `first` on that counted once offset `last` was read."""
         chosen = self._counting(first, last)
         entries = [self._entries[i] for i in chosen]
         digest = hashlib.sha256(b"".join(entry.digest for entry in entries)).hexdigest()
-        columns = [tuple(e.discrete[j] for e in entries) for j in range(len(self._matrix.discrete))]
-        rows = Rows(ts=np.array([e.ts for e in entries], dtype=np.int64), numbers=self._numbers[chosen],
-                    discrete=columns, labels=[e.label for e in entries], losses=self._losses[chosen])
         dataset = Dataset(first=first, last=last, rows=len(chosen), digest=digest)
-        return TrainingRows(dataset=dataset, rows=rows, classes=self.classes(last))
+        return TrainingRows(dataset=dataset, rows=self._rows(chosen), classes=self.classes(last))
+
+    def fresh(self, first: int, last: int) -> Rows:
+        """Of the same rows those of events that no row before had: nothing that was fitted on rows before `first` knows
+        them."""
+        chosen = self._counting(first, last)
+        return self._rows(chosen[self._fresh[chosen]])
 
     def classes(self, last: int) -> tuple[str, ...]:
         """Classes that the log had shown once offset `last` was read, in alphabetical order."""
@@ -139,6 +145,12 @@ class History:
     def count_since(self, onset: int, last: int) -> int:
         """Rows with an event time of `onset` or later that counted once offset `last` was read."""
         return sum(self._entries[i].ts >= onset for i in self._counting(0, last))
+
+    def _rows(self, chosen: NDArray[np.int64]) -> Rows:
+        entries = [self._entries[i] for i in chosen]
+        columns = [tuple(e.discrete[j] for e in entries) for j in range(len(self._matrix.discrete))]
+        return Rows(ts=np.array([e.ts for e in entries], dtype=np.int64), numbers=self._numbers[chosen],
+                    discrete=columns, labels=[e.label for e in entries], losses=self._losses[chosen])
 
     def _counting(self, first: int, last: int) -> NDArray[np.int64]:
         offsets = self._offsets[: len(self._entries)]
@@ -189,11 +201,11 @@ class History:
     def _make_room(self) -> None:
         """Drop what is no longer kept once it is half of what is stored; otherwise double the room."""
         size, start = len(self._entries), self._start
-        arrays = (self._offsets, self._void_from, self._numbers, self._losses)
+        arrays = (self._offsets, self._void_from, self._numbers, self._losses, self._fresh)
         if start > size // 2:
             for array in arrays:
                 array[: size - start] = array[start:size].copy()
             self._entries, self._base, self._start = self._entries[start:], self._base + start, 0
         else:
-            self._offsets, self._void_from, self._numbers, self._losses = (
+            self._offsets, self._void_from, self._numbers, self._losses, self._fresh = (
                 np.concatenate([a, np.empty_like(a)]) for a in arrays)

@@ -8,10 +8,11 @@ import structlog
 from schemas.messages import Artifact, Recipe
 from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline
-from trainer.announce import Announcer
+from trainer.announce import Announcer, Parts
 from trainer.candidates import FittedExpert
 from trainer.history import Rows
 from trainer.onnx_export import check_parity, export
+from trainer.reference import prediction_reference
 from trainer.registry import Registration, Registry
 
 log = structlog.get_logger()
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 class Promotion:
     """What shall serve: an expert with its recipe, the rows that parity is checked on, why, and what it replaces.
 
-    `profile`: bytes of a new reference profile, or the artifact that serves on.
+    `profile`: bytes of a new reference profile, or the artifact that serves on. `answered`: as `Promote` has it.
     """
 
     decision_id: str
@@ -32,6 +33,7 @@ class Promotion:
     metrics: dict[str, float]
     replaces: int
     profile: bytes | Artifact
+    answered: Rows | bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +71,30 @@ class Promoter:
             profile = promotion.profile
             stored = profile if isinstance(profile, Artifact) else self._announcer.store(profile)
             model = self._announcer.store(onnx)
-            accepted = self._announcer.announce(promotion.replaces, registered.version, (model, stored),
-                                                promotion.reason, promotion.decision_id)
+            parts = Parts(model, stored, self._predictions(onnx, promotion.answered))
+            accepted = self._announcer.announce(promotion.replaces, registered.version, parts, promotion.reason,
+                                                promotion.decision_id)
         watch.lap("announcement")
         log.info("model announced", decision_id=promotion.decision_id, version=registered.version,
                  epoch=accepted.epoch, family=promotion.recipe.family, window=promotion.recipe.window,
                  parity=parity, bytes=len(onnx), **watch.laps)
         return Promoted(accepted=accepted, version=registered.version, run=registered.run)
 
-    def renew_profile(self, profile: bytes, replaces: int, decision_id: str) -> Accepted:
-        """Announce the serving model again, with another reference profile."""
+    def renew_profile(self, profile: bytes, answered: Rows, replaces: int, decision_id: str) -> Accepted:
+        """Announce the serving model again, with another reference profile, and another of what it says."""
         accepted = self._announcer.announced(decision_id)
         if accepted is not None:
             return accepted
         serving = self._announcer.models().find(replaces)
         assert serving is not None  # noqa: S101 - replaces is the epoch of an accepted announcement
-        parts = (serving.announcement.model, self._announcer.store(profile))
+        model = serving.announcement.model
+        predictions = self._predictions(self._announcer.load(model), answered)
+        parts = Parts(model, self._announcer.store(profile), predictions)
         return self._announcer.announce(replaces, serving.announcement.version, parts, "profile", decision_id)
+
+    def _predictions(self, onnx: bytes, answered: Rows | bytes | None) -> Artifact | None:
+        reference = prediction_reference(self._pipeline, onnx, answered)
+        return None if reference is None else self._announcer.store(reference)
 
     def _registration(self, promotion: Promotion, onnx: bytes, parity: float) -> Registration:
         recipe = promotion.recipe

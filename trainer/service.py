@@ -148,7 +148,7 @@ class Trainer:
         if isinstance(effect, Promote):
             return self._promote(effect)
         profile = reference_profile(self._pipeline, effect.rows).encode()
-        accepted = self._promoter.renew_profile(profile, effect.replaces, effect.decision_id)
+        accepted = self._promoter.renew_profile(profile, effect.answered, effect.replaces, effect.decision_id)
         return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
 
     def _promote(self, effect: Promote) -> Answer:
@@ -157,7 +157,7 @@ class Trainer:
         promotion = Promotion(
             decision_id=effect.decision_id, reason=effect.reason, expert=effect.expert, recipe=effect.recipe,
             validation=effect.validation, metrics=effect.metrics, replaces=effect.replaces,
-            profile=serving.announcement.profile,
+            profile=serving.announcement.profile, answered=effect.answered,
         )
         try:
             promoted = self._promoter.promote(promotion)

@@ -135,6 +135,7 @@ class Session:
             decision_id=judged.decision_id, reason=judged.trigger, expert=self._pool.expert(winner),
             recipe=winner.recipe, validation=self._history.dataset(newest, self._state.covered).rows,
             metrics={"discounted_loss": winner.discounted or 0.0, "champion_loss": champion},
+            answered=self._history.fresh(winner.recipe.dataset.last + 1, self._state.covered),
             replaces=self._state.champion_epoch,
         )
 
@@ -148,8 +149,11 @@ class Session:
             self._change(incident=replace(incident, promotions=incident.promotions + promoted))
             return
         decision_id = derived_id("settled", incident.incident_id)
-        since = self._history.dataset(self._history.first_since(incident.onset) or 0, at)
-        answer = yield RenewProfile(decision_id=decision_id, rows=since.rows, replaces=self._state.champion_epoch)
+        first = self._history.first_since(incident.onset) or 0
+        since = self._history.dataset(first, at)
+        answered = self._history.fresh(max(first, self._pool.champion.recipe.dataset.last + 1), at)
+        answer = yield RenewProfile(decision_id=decision_id, rows=since.rows, answered=answered,
+                                    replaces=self._state.champion_epoch)
         decision = self._decision(decision_id, "settled", reason, trigger=judged.trigger,
                                   incident_id=incident.incident_id)
         yield replace(decision, dataset=since.dataset)

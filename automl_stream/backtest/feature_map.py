@@ -24,14 +24,15 @@ def by_evidence(windows: Sequence[Window]) -> list[str]:
 
 
 def feature_map(columns: Columns, names: Sequence[str]) -> list[Trace]:
-    """A line a feature, in the order of `names`, and a dot where it alarmed."""
+    """A line a feature, in the order of `names`, and a dot where it alarmed; a gap where it was not watched."""
     cells = [_cells(column) for column in columns]
     last = [column[-1].end_row for column in columns[-1:]]
     edges = list(accumulate([*(column[0].first_row for column in columns), *last], max))
     return [
         _AXES | {"type": "heatmap", "x": edges, "y": list(range(len(names))), "ygap": 1,
-                 "z": [[_strength(column[name]) for column in cells] for name in names],
-                 "hoverinfo": "text", "hovertext": [[_said(*column[name]) for column in cells] for name in names],
+                 "z": [[_strength(column[name]) if name in column else None for column in cells] for name in names],
+                 "hoverinfo": "text",
+                 "hovertext": [[_said(*column[name]) if name in column else "" for column in cells] for name in names],
                  "zmin": 0, "zmax": STRONG, "colorscale": COLOURS, "showscale": False},
         _dots(edges, cells, names),
     ]
@@ -50,7 +51,7 @@ def _cells(column: Sequence[Window]) -> dict[str, Cell]:
 
 def _dots(edges: Sequence[int], cells: Sequence[Mapping[str, Cell]], names: Sequence[str]) -> Trace:
     dots = [((first + end) / 2, y) for (first, end), column in zip(pairwise(edges), cells, strict=True)
-            for y, name in enumerate(names) if column[name][0].alarm]
+            for y, name in enumerate(names) if name in column and column[name][0].alarm]
     return _AXES | {"type": "scatter", "mode": "markers", "x": [x for x, _ in dots], "y": [y for _, y in dots],
                     "hoverinfo": "skip",
                     "marker": {"color": "#ffffff", "size": 4, "line": {"color": "#000000", "width": 1}}}

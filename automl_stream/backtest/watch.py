@@ -2,17 +2,17 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from automl_stream.backtest.result import Alert, DetectorFiring, FeaturePoint, Window
-from automl_stream.backtest.world import Reference
+from automl_stream.backtest.world import Reference, References
 from drift.losses import LossRow, loss_row
 from drift.verdict import Verdict
 from schemas.messages import DriftAlert, DriftReport, FeatureDrift, LabelledEvent, PartitionWatermark
 from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow, WindowLedger
-from stream_apps.drift_report import DriftJudge
+from stream_apps.drift_report import DriftJudge, Predictions
 from stream_apps.model_slot import LoadedModel
 from stream_apps.windows import CountedRows, PartitionWindows, WindowSettings
 
@@ -39,8 +39,7 @@ class RowTimes:
 class Watch:
     """Closes windows in event-time order and judges them; `references` are known by the time windows need them."""
 
-    def __init__(self, pipeline: Pipeline, references: Mapping[int, Reference], times: RowTimes,
-                 first_row: int) -> None:
+    def __init__(self, pipeline: Pipeline, references: References, times: RowTimes, first_row: int) -> None:
         self.windows: list[Window] = []
         self.alerts: list[Alert] = []
         self.firings: list[DetectorFiring] = []
@@ -77,12 +76,12 @@ class Watch:
         return [alert for alert in said if alert is not None]
 
     def _close(self, window: ClosedWindow, model: LoadedModel, labelled: int) -> DriftAlert | None:
-        reference = self._references[window.profile_epoch]
+        reference = self._references.profiles[window.profile_epoch]
         if self._judge is None or self._judging != window.profile_epoch:
             self._judge = DriftJudge(pipeline=self._pipeline, profile=reference.profile)
             self._judging = window.profile_epoch
         window = self._with_losses(self._judge, window)
-        report, verdict = self._judge.judge(window, labelled)
+        report, verdict = self._judge.judge(window, labelled, self._predictions(window))
         self.windows.append(self._window(report, verdict, reference))
         if not self._judge.alerts(report):
             return None
@@ -104,6 +103,10 @@ class Watch:
         self._losses.clear()
         self._rows.clear()
         return counted
+
+    def _predictions(self, window: ClosedWindow) -> Predictions | None:
+        """Of the newest model that answered some of the rows."""
+        return None if not window.predictions else self._references.predictions[max(window.predictions)]
 
     def _window(self, report: DriftReport, verdict: Verdict, reference: Reference) -> Window:
         points = [_point(feature) for feature in report.features]

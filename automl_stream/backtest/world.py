@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl_stream.backtest.result import Swap
+from drift.predictions import decode_predictions
 from drift.profile import ReferenceProfile
 from schemas.messages import Artifact, ModelAnnouncement, TrainingDecision
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline
+from stream_apps.drift_report import Predictions
 from stream_apps.model_slot import LoadedModel, load_model
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Effect, Promote, Refused, RenewProfile
@@ -20,7 +22,7 @@ from trainer.first_model import choose, first_state
 from trainer.gate import Contender
 from trainer.history import History, Rows, TrainingRows
 from trainer.onnx_export import check_parity, export
-from trainer.reference import reference_profile
+from trainer.reference import prediction_reference, reference_profile
 from trainer.session import PARITY_ROWS, Session, Steps
 
 Clock = Callable[[], float]
@@ -34,6 +36,14 @@ class Reference:
     since: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """Profiles by the epoch that brought them, and what is known of a model's predictions by its epoch."""
+
+    profiles: dict[int, Reference] = field(default_factory=dict)
+    predictions: dict[int, Predictions] = field(default_factory=dict)
+
+
 class World:
     """Answers one session. `row`: rows of the file read so far, set by whoever reads them; `clock` gives seconds."""
 
@@ -41,7 +51,7 @@ class World:
         self.row = 0
         self.decisions: list[tuple[int, TrainingDecision]] = []
         self.swaps: list[Swap] = []
-        self.references: dict[int, Reference] = {}  # by the epoch that brought it
+        self.references = References()
         self.rollbacks = 0
         self.fits = 0
         self.fit_seconds = 0.0
@@ -51,6 +61,7 @@ class World:
         self._models = ModelLog()
         self._onnx = b""
         self._profile = b""
+        self._predictions: bytes | None = None
         self._serving: LoadedModel | None = None
 
     def open(self, history: History, end: int) -> Session:
@@ -72,7 +83,7 @@ class World:
         accepted = self._promote(Promote(
             decision_id=first.decision_id, reason="bootstrap", expert=expert, recipe=first.recipe,
             validation=data.rows.part(max(0, len(data.rows) - PARITY_ROWS), len(data.rows)), metrics={},
-            replaces=NO_EPOCH))
+            answered=first.predictions, replaces=NO_EPOCH))
         self._refer(accepted, data.rows)
         state = first_state(self._pipeline, data, first, accepted.epoch)
         return Session(self._pipeline, state, history, {Contender.thaw(state.champion).key: expert}, self._fit)
@@ -82,7 +93,7 @@ class World:
         accepted = self._models.current
         assert accepted is not None  # noqa: S101 - `open` announced the first
         if self._serving is None or self._serving.accepted is not accepted:
-            self._serving = load_model(accepted, self._onnx, self._profile, self._pipeline)
+            self._serving = load_model(accepted, self._onnx, self._profile, self._pipeline, self._predictions)
         return self._serving
 
     def profile_epoch(self, epoch: int) -> int:
@@ -112,6 +123,7 @@ class World:
             return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
         elif isinstance(effect, RenewProfile):
             self._renew(effect.rows)
+            self._predictions = prediction_reference(self._pipeline, self._onnx, effect.answered)
             version = self._models.accepted[-1].announcement.version
             accepted = self._announce(effect, version, "profile")
             self._refer(accepted, effect.rows)
@@ -122,6 +134,7 @@ class World:
         began = self._clock()
         onnx = export(promote.expert)
         check_parity(onnx, promote.expert, promote.validation, self._pipeline.gate.parity)
+        self._predictions = prediction_reference(self._pipeline, onnx, promote.answered)
         self._spent(began)
         self._onnx = onnx
         served = {a.announcement.model.digest for a in self._models.accepted}
@@ -132,9 +145,14 @@ class World:
     def _announce(self, effect: Promote | RenewProfile, version: str, reason: str) -> Accepted:
         announcement = ModelAnnouncement(
             replaces=effect.replaces, version=version, model=_artifact(self._onnx), profile=_artifact(self._profile),
-            reason=reason, decision_id=effect.decision_id, issued_at=0)
+            predictions=None if self._predictions is None else _artifact(self._predictions), reason=reason,
+            decision_id=effect.decision_id, issued_at=0)
         accepted = self._models.offer(self._models.epoch + 1, announcement)
         assert accepted  # noqa: S101 - one trainer: nobody else takes the slot
+        epoch = self._models.epoch
+        if self._predictions is not None:
+            reference = decode_predictions(self._predictions, self._pipeline.task)
+            self.references.predictions[epoch] = Predictions(epoch=epoch, reference=reference)
         return self._models.accepted[-1]
 
     def _renew(self, rows: Rows, losses: NDArray[np.float64] | None = None) -> None:
@@ -144,7 +162,7 @@ class World:
 
     def _refer(self, accepted: Accepted, rows: Rows) -> None:
         """Rows are counted under this reference from the announcement on that brought it."""
-        self.references[accepted.profile_epoch] = Reference(
+        self.references.profiles[accepted.profile_epoch] = Reference(
             profile=ReferenceProfile.decode(self._profile), since=int(rows.ts.min()))
 
     def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:

@@ -134,6 +134,7 @@ def _alert(alert: DriftAlert) -> dict[str, Any]:
 def _version(accepted: Accepted) -> dict[str, Any]:
     a = accepted.announcement
     return {"version": a.version, "epoch": accepted.epoch, "digest": a.model.digest, "profile": a.profile.digest,
+            "predictions": None if a.predictions is None else a.predictions.digest,
             "reason": a.reason, "decision_id": a.decision_id}
 
 

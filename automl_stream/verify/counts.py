@@ -14,8 +14,8 @@ from automl_stream.verify.reading import Reading
 from automl_stream.verify.recount import Counted, Recount, Window
 from drift.cells import category_cells, category_table, number_cells
 from drift.errors import ProfileError
-from drift.profile import ReferenceProfile
-from schemas.messages import OpenWindow, PartitionCount, ScoreState, Watermark, WindowCounts
+from drift.profile import FeatureProfile, ReferenceProfile
+from schemas.messages import OpenWindow, PartitionCount, Prediction, ScoreState, Watermark, WindowCounts
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS
 
@@ -26,11 +26,23 @@ Key = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A reference profile under which rows were counted."""
+    """A reference profile under which rows were counted, and the reference of what the model that scored them says."""
 
     digest: str
     epoch: int
     reference: ReferenceProfile
+    predictions: FeatureProfile | None
+
+    def said(self, prediction: Prediction) -> tuple[int, int] | None:
+        """Epoch and cell under which a prediction is counted."""
+        feature = self.predictions
+        if feature is None:
+            return None
+        if feature.kind == "number":
+            (cell,) = number_cells(feature.edges, np.array([prediction.score]))
+        else:
+            (cell,) = category_cells(category_table(feature.kind, feature.categories), [str(prediction.prediction)])
+        return prediction.model.epoch, int(cell)
 
     def cells(self, rows: list[Row], pipeline: Pipeline) -> NDArray[np.int64]:
         """Flat cell of every row and feature, shape (rows, features)."""
@@ -52,12 +64,14 @@ class Recounted:
 
     partitions: dict[int, Recount]
     profiles: dict[int, Profile]
+    prediction_cells: dict[int, int]
 
     def message(self, key: tuple[int, int], window: Window) -> OpenWindow:
         """A window as the services write it."""
         profile = self.profiles[key[1]]
         return OpenWindow(start=key[0], profile=profile.digest, profile_epoch=profile.epoch, rows=len(window.rows),
-                          counts=window.counts(profile.reference.size))
+                          counts=window.counts(profile.reference.size),
+                          predictions=window.predictions(self.prediction_cells))
 
 
 def recount(reading: Reading, seen: Seen) -> Recounted:
@@ -74,7 +88,9 @@ def recount(reading: Reading, seen: Seen) -> Recounted:
     windows = reading.recording.pipeline.windows
     return Recounted(partitions={p: Recount.of(_counted(reading, deliveries, profiles), windows)
                                  for p, deliveries in by_partition.items()},
-                     profiles={profile.epoch: profile for profile in profiles.values()})
+                     profiles={profile.epoch: profile for profile in profiles.values()},
+                     prediction_cells={epoch: len(profile.predictions.counts) for epoch, profile in profiles.items()
+                                       if profile.predictions is not None})
 
 
 def check_counts(reading: Reading, seen: Seen) -> Iterator[Difference]:
@@ -137,31 +153,34 @@ def _profiles(reading: Reading, seen: Seen) -> dict[int, Profile]:
     found: dict[int, Profile] = {}
     for accepted in (*reading.models.accepted, *reading.models.canaries):
         brought = reading.models.find(accepted.profile_epoch) or accepted
-        announced = brought.announcement.profile
+        announced, of_model = brought.announcement.profile, accepted.announcement.predictions
         try:
             reference = ReferenceProfile.decode(shelf.bytes_of(announced))
+            said = None if of_model is None else ReferenceProfile.decode(shelf.bytes_of(of_model)).features[0]
         except (BadArtifact, ProfileError) as error:
             seen.notes.append(f"rows of epoch {accepted.epoch} cannot be recounted, its profile is bad: {error}")
             continue
-        found[accepted.epoch] = Profile(digest=announced.digest, epoch=brought.epoch, reference=reference)
+        found[accepted.epoch] = Profile(digest=announced.digest, epoch=brought.epoch, reference=reference,
+                                        predictions=said)
     return found
 
 
 def _counted(reading: Reading, deliveries: list[Delivery], profiles: dict[int, Profile]) -> list[Counted]:
     """Scored rows and watermarks of one partition, in offset order."""
-    rows: dict[int, list[tuple[Delivery, Row]]] = {}
+    rows: dict[int, list[tuple[Delivery, Row, Prediction]]] = {}
     records: list[Counted] = []
     for delivery in deliveries:
         record, content = delivery.record, delivery.content
         if isinstance(content, Watermark):
             records.append(Counted(offset=record.offset, ts=content.ts, record_ts=record.timestamp, ends=content.ends))
         elif isinstance(content, Row) and (winner := reading.winner(delivery.source)) is not None:
-            rows.setdefault(winner.model.epoch, []).append((delivery, content))
+            rows.setdefault(winner.model.epoch, []).append((delivery, content, winner))
     for epoch, scored in rows.items():
         if (profile := profiles.get(epoch)) is not None:
-            cells = profile.cells([row for _, row in scored], reading.recording.pipeline)
+            cells = profile.cells([row for _, row, _ in scored], reading.recording.pipeline)
             records += [Counted(offset=d.record.offset, ts=row.ts, record_ts=d.record.timestamp,
-                                profile_epoch=profile.epoch, cells=cells[k]) for k, (d, row) in enumerate(scored)]
+                                profile_epoch=profile.epoch, cells=cells[k], said=profile.said(prediction))
+                        for k, (d, row, prediction) in enumerate(scored)]
     return sorted(records, key=lambda counted: counted.offset)
 
 

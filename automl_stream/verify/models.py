@@ -28,7 +28,10 @@ def check_models(reading: Reading, seen: Seen) -> Iterator[Difference]:
 
 def _artifacts(model: Accepted, shelf: Shelf, *, may_be_gone: bool) -> Iterator[Difference]:
     announcement = model.announcement
-    for kind, artifact in (("model", announcement.model), ("profile", announcement.profile)):
+    for kind, artifact in (("model", announcement.model), ("profile", announcement.profile),
+                           ("reference of predictions", announcement.predictions)):
+        if artifact is None:
+            continue
         try:
             shelf.bytes_of(artifact)
         except BadArtifact as error:

@@ -6,19 +6,21 @@ advances to the end of the window that holds its time.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.messages import PredictionCounts
 from schemas.pipeline import Windows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counted:
     """One record that takes part. `cells`: flat cell of every feature under the profile of `profile_epoch`; None: a
-    watermark."""
+    watermark. `said`: epoch and number of the cell of its prediction, where its model has a reference of them."""
 
     offset: int
     ts: int
@@ -26,6 +28,7 @@ class Counted:
     ends: bool = False
     profile_epoch: int = -1
     cells: NDArray[np.int64] | None = None
+    said: tuple[int, int] | None = None
 
 
 @dataclass(kw_only=True)
@@ -33,12 +36,25 @@ class Window:
     """Rows of one window of one partition. `covered`: the offset (exclusive) at which it became final."""
 
     rows: list[NDArray[np.int64]] = field(default_factory=list)
+    said: Counter[tuple[int, int]] = field(default_factory=Counter)
     covered: int | None = None
+
+    def add(self, record: Counted) -> None:
+        """Count a row in."""
+        assert record.cells is not None  # noqa: S101 - it is no watermark
+        self.rows.append(record.cells)
+        if record.said is not None:
+            self.said[record.said] += 1
 
     def counts(self, size: int) -> list[int]:
         """Rows in each of `size` cells."""
         counted: list[int] = np.bincount(np.concatenate(self.rows), minlength=size).tolist()
         return counted
+
+    def predictions(self, sizes: Mapping[int, int]) -> list[PredictionCounts]:
+        """What each model said, by epoch; `sizes`: how many cells it has."""
+        return [PredictionCounts(epoch=epoch, counts=[self.said[epoch, cell] for cell in range(sizes[epoch])])
+                for epoch in sorted({epoch for epoch, _ in self.said})]
 
 
 @dataclass(kw_only=True)
@@ -73,7 +89,7 @@ class Recount:
                 self.late_rows += 1
             else:
                 key = (record.ts // size * size, record.profile_epoch)
-                self.open.setdefault(key, Window()).rows.append(record.cells)
+                self.open.setdefault(key, Window()).add(record)
         reached = (record.ts // size + 1) * size if record.ends else min(record.ts, record.record_ts) - lateness
         self._watermark = reached if self._watermark is None else max(self._watermark, reached)
         self._history.append((record.offset, self._watermark))

@@ -1,12 +1,13 @@
 """Drift reports are what `window-counts` says, added over the partitions."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
-from drift.profile import LOSS
+from drift.profile import LOSS, PREDICTION
 from schemas.messages import (
     DriftReport,
     PartitionCount,
@@ -22,10 +23,12 @@ Window = tuple[int, str]
 
 @dataclass(kw_only=True)
 class Closed:
-    """A closed window under one profile: rows of all partitions, and how far each was covered."""
+    """A closed window under one profile: rows of all partitions, and how far each was covered. `answered`: rows by the
+    epoch of the model whose predictions were counted."""
 
     rows: int = 0
     covered: dict[str, int] = field(default_factory=dict)
+    answered: Counter[int] = field(default_factory=Counter, compare=False)
 
 
 @dataclass(kw_only=True)
@@ -73,6 +76,7 @@ class Closing:
                     closed = self.closed.setdefault((start, record.window.profile), Closed())
                     closed.rows += record.window.rows
                     closed.covered[str(partition)] = record.covered
+                    closed.answered.update({said.epoch: sum(said.counts) for said in record.window.predictions})
 
 
 def first_partitions(reading: Reading) -> int:
@@ -82,13 +86,14 @@ def first_partitions(reading: Reading) -> int:
 
 
 def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
-    """One report a closed window: the sum of the partitions' rows, their offsets, and the losses of labelled rows."""
+    """One report a closed window: the sum of the partitions' rows, their offsets, the predictions of its newest
+    champion, and the losses of labelled rows."""
     pipeline = reading.recording.pipeline
     closing = Closing(partitions=first_partitions(reading), size=pipeline.windows.size)
     for entry in reading.window_counts:
         closing.take(entry.message)
     first: dict[Window, DriftReport] = {}
-    served = _Served.of(reading)
+    served, champions = _Served.of(reading), {accepted.epoch for accepted in reading.models.accepted}
     for entry in reading.reports:
         seen.count += 1
         report, where = entry.message, f"drift-stats 0/{entry.record.offset}"
@@ -100,6 +105,10 @@ def check_reports(reading: Reading, seen: Seen) -> Iterator[Difference]:
         if expected != found or report.window_end != report.window_start + pipeline.windows.size:
             yield _difference(where, f"{shown(expected)} for window {window}",
                               f"{shown(found)}, end {report.window_end}")
+        answered = expected.answered if expected else Counter[int]()
+        wanted = answered.get(max(answered.keys() & champions, default=-1))
+        if _counted(report, PREDICTION) != wanted:
+            yield _difference(where, f"predictions of {wanted} rows", str(_counted(report, PREDICTION)))
         if first[window] is report:
             yield from served.compare(where, report)
     for window in sorted(closing.closed.keys() - first.keys()):
@@ -125,10 +134,15 @@ class _Served:
         begin, self.end = self.end, report.labelled
         new = self.rows[bisect_left(self.rows, (begin, "")):bisect_left(self.rows, (report.labelled, ""))]
         expected = sum(profile == report.profile for _, profile in new)
-        counted = next((feature.rows for feature in report.features if feature.name == LOSS), None)
+        counted = _counted(report, LOSS)
         if counted not in (None, expected) or report.labelled < begin:
             yield _difference(where, f"{expected} losses of labelled rows {begin} to {report.labelled}",
                               str(counted))
+
+
+def _counted(report: DriftReport, name: str) -> int | None:
+    """Rows of a feature."""
+    return next((feature.rows for feature in report.features if feature.name == name), None)
 
 
 def _difference(where: str, expected: str, found: str) -> Difference:

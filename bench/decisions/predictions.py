@@ -1,9 +1,10 @@
 """A profile of what a model predicts: of which rows, and of which model, must the reference be.
 
 A gradient-boosted classifier on 8 normal features, two classes, noise; its score is watched as a feature of its own at
-one false alarm in 100 windows, after a promotion. The reference is either what it says of rows labelled after the fit,
-or what forward-chained models said of each fifth of its training rows from the rows before, or what it says of its own
-training rows. Nothing changes in the stream.
+one false alarm in 100 windows, after a promotion. The reference is either what it says of rows labelled after the fit
+(the product's, of a promoted model), or what a trial fitted on the first four fifths of its training rows says of the
+last (the product's first model, which may not alarm), or what forward-chained models said of each fifth of its training
+rows from the rows before, or what it says of its own training rows. Nothing changes in the stream.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,15 +20,15 @@ from rich.progress import Progress
 
 from bench.decisions.judging import WindowJudge
 from bench.decisions.realised import SETTINGS, interval
-from bench.decisions.streams import Stream, independent
+from bench.decisions.streams import independent
 from drift.decision import DecisionSettings
+from drift.predictions import PredictionCounter, prediction_profile
 
 WINDOW, FEATURES, FOLDS, TREES = 100, 8, 5, 50
 JUDGED, EVERY = 60, 2
 SIZES = (1_000, 4_000)  # rows of the reference
 CHUNK = 10
 MATERIAL = DecisionSettings(budget_windows=SETTINGS.budget_windows)
-_SCORES = Stream(name="scores", draw=independent)
 Matrix = NDArray[np.float64]
 Model = Callable[[Matrix], Matrix]
 Labelled = tuple[Matrix, NDArray[np.bool_]]
@@ -68,9 +69,10 @@ def alarmed(kind: str, rows: int, draws: Iterable[int]) -> NDArray[np.float64]:
 def _alarmed(kind: str, rows: int, rng: Generator) -> list[float]:
     judged = SETTINGS.history_windows - 1 + EVERY * np.arange(JUDGED)
     model, reference = KINDS[kind](rng, rows)
-    profile = _SCORES.profile(reference[:, None])
+    profile = prediction_profile("binary", [], reference)
     live = model(independent(rng, (int(judged[-1]) + 1) * WINDOW, FEATURES))
-    counts = _SCORES.counts(profile, live[:, None], WINDOW)
+    cells = PredictionCounter(profile, "binary").cells([], live).reshape(-1, WINDOW)
+    counts = np.stack([np.bincount(window, minlength=profile.size) for window in cells])
     level = -np.log(SETTINGS.budget_windows * len(SETTINGS.spans))
     return [float((WindowJudge(profile, each).log_p(counts, judged) < level).mean()) for each in (SETTINGS, MATERIAL)]
 
@@ -92,6 +94,13 @@ def _after(rng: Generator, rows: int) -> tuple[Model, Matrix]:
     return model, model(independent(rng, rows, FEATURES))
 
 
+def _tried(rng: Generator, rows: int) -> tuple[Model, Matrix]:
+    """`rows` are the last fifth."""
+    values, labels = _labelled(rng, 5 * rows)
+    trial = _fit((values[:4 * rows], labels[:4 * rows]))
+    return _fit((values, labels)), trial(values[4 * rows:])
+
+
 def _chained(rng: Generator, rows: int) -> tuple[Model, Matrix]:
     """The first rows, a quarter as many as the reference has, only train."""
     first = rows // 4
@@ -107,4 +116,5 @@ def _trained(rng: Generator, rows: int) -> tuple[Model, Matrix]:
     return model, model(data[0])
 
 
-KINDS = {"labelled after the fit": _after, "forward-chained in 5 folds": _chained, "its own training rows": _trained}
+KINDS = {"labelled after the fit": _after, "a trial's, of the last fifth": _tried,
+         "forward-chained in 5 folds": _chained, "its own training rows": _trained}

@@ -51,7 +51,8 @@ def promotions(found: Sequence[Promotion]) -> Table:
                each.references) for each in found],
         note="The score of a gradient-boosted classifier, one feature, windows of 100 rows, one in 100. "
              "Forward-chained models have seen fewer rows than the one that is promoted: their scores are no reference "
-             "for its own. The product's profile holds no prediction cells yet.")
+             "for its own. The product refers a promoted model to what it says of rows labelled after its fit; what a "
+             "trial says stands for the first model, and never alarms.")
 
 
 def silences(found: Sequence[Silence]) -> Table:

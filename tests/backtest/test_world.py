@@ -58,7 +58,7 @@ def promote(pipeline: Pipeline, data: TrainingRows) -> Callable[..., Promote]:
         expert: FittedExpert = fit(pipeline, "logistic", part)
         recipe = Recipe(family="logistic", window="all", dataset=part.dataset, seed=0)
         return Promote(decision_id=decision_id, reason="refresh", expert=expert, recipe=recipe, validation=part.rows,
-                       metrics={}, replaces=replaces)
+                       metrics={}, answered=data.rows.part(rows, ROWS), replaces=replaces)
 
     return make
 
@@ -86,7 +86,9 @@ def test_a_promotion_takes_the_next_epoch_and_version_and_keeps_the_profile(
     assert ask(world, promote(250, 0)) == [Announced(epoch=1, version="2")]
     second = world.serving()
     assert (second.model.epoch, second.model.version) == (1, "2")
-    assert second.layout == first.layout
+    assert second.layout.profile_epoch == first.layout.profile_epoch
+    assert [model.epoch for model in (*first.layout.models, *second.layout.models)] == [0, 1]
+    assert [said.reference.features[0].rows for said in world.references.predictions.values()] == [60, 50]
     assert [(swap.row, swap.version) for swap in world.swaps] == [(ROWS, "1"), (ROWS, "2")]
     assert world.serving() is second
 
@@ -95,11 +97,12 @@ def test_a_renewed_profile_is_announced_with_the_same_model_and_windows_find_the
         world: World, data: TrainingRows) -> None:
     first = world.serving()
     newer = data.rows.part(100, ROWS)
-    assert ask(world, RenewProfile(decision_id="s", rows=newer, replaces=0)) == [Announced(epoch=1, version="1")]
+    renewal = RenewProfile(decision_id="s", rows=newer, answered=newer, replaces=0)
+    assert ask(world, renewal) == [Announced(epoch=1, version="1")]
     renewed = world.serving()
     assert renewed.model.digest == first.model.digest
     assert renewed.layout.profile_epoch == 1
-    assert [reference.since for reference in world.references.values()] == [data.rows.ts[0], data.rows.ts[100]]
+    assert [reference.since for reference in world.references.profiles.values()] == [data.rows.ts[0], data.rows.ts[100]]
     assert len(world.swaps) == 1
 
 

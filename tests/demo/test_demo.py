@@ -50,7 +50,8 @@ def each_mutation_is_found(demo: Demo) -> None:
         recording, _ = load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)
     assert judge(recording).ok
     for name in ("a prediction dropped", "a row of PostgreSQL doubled", "a row of PostgreSQL altered",
-                 "two predictions of one source and epoch that differ", "an altered score", "a count changed"):
+                 "two predictions of one source and epoch that differ", "an altered score", "a count changed",
+                 "a prediction count changed"):
         check, mutate = MUTATIONS[name]
         found = judge(mutate(recording))
         assert check in {difference.check for difference in found.differences}, name
@@ -62,7 +63,7 @@ def run_of(report: dict[str, Any]) -> dict[str, Any]:
     return figures | {
         "alerts": parts(report["alerts"], "alert_id", "window_start", "features", "labelled_offset", "sentence"),
         "decisions": parts(report["decisions"], "decision_id", "verdict", "at", "reason"),
-        "versions": parts(report["versions"], "version", "epoch", "digest", "profile"),
+        "versions": parts(report["versions"], "version", "epoch", "digest", "profile", "predictions"),
     }
 
 

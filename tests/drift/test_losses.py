@@ -48,7 +48,7 @@ def judged(scale: float) -> list[tuple[bool, str]]:
     return found
 
 
-LOSSES = profile(np.random.default_rng(4)).with_loss().features[-1]
+LOSSES = profile(np.random.default_rng(4)).watched().features[-1]
 losses = st.lists(st.floats(0, 5), max_size=20)
 
 

@@ -27,6 +27,7 @@ from schemas.messages import (
     PartitionCount,
     PartitionWatermark,
     Prediction,
+    PredictionCounts,
     Recipe,
     ScoreState,
     TrainerState,
@@ -42,7 +43,8 @@ from schemas.pipeline import Feature, Identity, Pipeline
 
 GOLDEN = Path(__file__).with_name("golden")
 MODEL = Model(version="7", digest="ab12", epoch=41)
-WINDOW = OpenWindow(start=200_000, profile="cd34", profile_epoch=3, rows=2, counts=[1, 0, 1])
+WINDOW = OpenWindow(start=200_000, profile="cd34", profile_epoch=3, rows=2, counts=[1, 0, 1],
+                    predictions=[PredictionCounts(epoch=41, counts=[0, 2])])
 DATASET = Dataset(first=10, last=259, rows=250, digest="ef56")
 RECIPE = Recipe(family="lightgbm", window="onset", dataset=DATASET, seed=5)
 EXPERT = Expert(decision_id="d1", recipe=RECIPE, rows=3, loss=0.5, weight=2.5, shared_rows=2, shared_loss=0.25,
@@ -85,7 +87,7 @@ EXAMPLES: list[Message] = [
                  last_alert="a1", refreshed_labels=200, refreshed_at=946_684_700_000),
     ModelAnnouncement(slot="canary", share=0.25, replaces=41, version="8",
                       model=Artifact(digest="ab", size=10, offset=5), profile=Artifact(digest="cd", size=3, offset=6),
-                      reason="lower loss", decision_id="d1",
+                      predictions=Artifact(digest="ef", size=2, offset=7), reason="lower loss", decision_id="d1",
                       issued_at=1_769_817_600_000),
 ]
 

@@ -4,7 +4,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.messages import OpenWindow, PartitionCount, PartitionWatermark, WindowCounts, WindowRecord
+from schemas.messages import (
+    OpenWindow,
+    PartitionCount,
+    PartitionWatermark,
+    PredictionCounts,
+    WindowCounts,
+    WindowRecord,
+)
 from stream_apps.closing import ClosedWindow, WindowLedger
 
 SIZE, PARTITIONS = 10, 3
@@ -12,7 +19,10 @@ Word = WindowRecord
 
 
 def counts(partition: int, start: int, epoch: int = 0, rows: int = 1, covered: int = 0) -> WindowCounts:
-    window = OpenWindow(start=start, profile=f"p{epoch}", profile_epoch=epoch, rows=rows, counts=[rows, 2 * rows])
+    """Partition 2 is scored by a second model as well."""
+    models = (epoch, epoch + 1) if partition == 2 else (epoch,)
+    window = OpenWindow(start=start, profile=f"p{epoch}", profile_epoch=epoch, rows=rows, counts=[rows, 2 * rows],
+                        predictions=[PredictionCounts(epoch=model, counts=[0, rows]) for model in models])
     return WindowCounts(partition=partition, covered=covered, window=window)
 
 
@@ -26,7 +36,8 @@ def closed(words: list[Word]) -> tuple[list[tuple[object, ...]], WindowLedger]:
 
 
 def shown(w: ClosedWindow) -> tuple[object, ...]:
-    return w.start, w.profile, w.profile_epoch, w.rows, w.counts.tolist(), w.covered
+    return w.start, w.profile, w.profile_epoch, w.rows, w.counts.tolist(), w.covered, {
+        epoch: said.tolist() for epoch, said in w.predictions.items()}
 
 
 @st.composite
@@ -66,8 +77,13 @@ def expected(parts: list[list[Word]]) -> list[tuple[object, ...]]:
         if of_newest:
             rows = sum(w.window.rows for w in of_newest)
             found.append((start, f"p{newest}", newest, rows, [rows, 2 * rows],
-                          {str(w.partition): w.covered for w in of_newest}))
+                          {str(w.partition): w.covered for w in of_newest}, said_by_each(of_newest, newest, rows)))
     return found
+
+
+def said_by_each(windows: list[WindowCounts], epoch: int, rows: int) -> dict[int, list[int]]:
+    second = sum(w.window.rows for w in windows if w.partition == 2)
+    return {epoch: [0, rows]} | ({epoch + 1: [0, second]} if second else {})
 
 
 @given(speeches(), st.data())

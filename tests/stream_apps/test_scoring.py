@@ -1,5 +1,6 @@
 """Every record ends as exactly one of prediction, dead letter, and watermark; nothing in it can raise."""
 
+from bisect import bisect_left
 from collections import Counter
 from typing import Any, get_args
 
@@ -9,10 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.profile import ReferenceProfile
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
+from stream_apps.model_slot import load_model
 from stream_apps.scoring import ScoredChunk, Scorer
-from tests.tiny import MAX_FUTURE, FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
+from stream_apps.windows import PartitionWindows, WindowSettings
+from tests.tiny import (
+    MAX_FUTURE,
+    FakeRecord,
+    event_bytes,
+    predictions_bytes,
+    serving,
+    tiny_model,
+    tiny_pipeline,
+)
 
 WALL = 1_700_000_000_000
 SCORER = Scorer(tiny_pipeline(), "T")
@@ -94,7 +106,7 @@ def test_a_watermark_is_counted_and_neither_scored_nor_dead() -> None:
     assert chunk.rows.ts.tolist() == [5, 6]
     assert chunk.rows.ends.tolist() == [False, True]
     assert not chunk.rows.is_row.any()
-    assert chunk.rows.cells.shape == (0, 3)
+    assert chunk.rows.cells.shape == (0, 4)
 
 
 @pytest.mark.parametrize(("value", "reason"), [
@@ -143,7 +155,44 @@ def test_the_rows_of_a_canary_are_counted_under_the_champions_profile() -> None:
     values = [event_bytes(f"e{k}", WALL, a=k / 10) for k in range(20)]
     records = [FakeRecord(offset=k, timestamp=WALL, value=v, key=b"%d" % k) for k, v in enumerate(values)]
     both, one = (SCORER.run(records, 0, slots, WALL) for slots in (serving(MODEL, other, share=0.5), serving(MODEL)))
-    assert both.rows.cells.tolist() == one.rows.cells.tolist()
+    assert both.rows.cells[:, :3].tolist() == one.rows.cells[:, :3].tolist()
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_what_each_model_says_is_counted_in_the_cells_of_its_own_reference(task: str) -> None:
+    """The canary's reference lies elsewhere, so that the same score is another cell."""
+    pipeline, canary = tiny_pipeline(task), tiny_model(task, weight=-1.0, epoch=7)
+    other = predictions_bytes(pipeline.task, 0.5)
+    slots = serving(tiny_model(task), load_model(canary.accepted, canary.onnx, canary.profile, pipeline, other), 0.5)
+    values = [event_bytes(f"e{k}", WALL, a=k / 10) for k in range(40)]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=v, key=b"%d" % k) for k, v in enumerate(values)]
+    chunk = Scorer(pipeline, "T").run(records, 0, slots, WALL)
+    windows = PartitionWindows(partition=0, settings=WindowSettings(size=2 * WALL, lateness=0))
+    windows.add(chunk.rows, slots.layout)
+    (window,) = windows.snapshot()
+    references = {0: predictions_bytes(pipeline.task), 7: other}
+    expected: dict[int, Counter[int]] = {0: Counter(), 7: Counter()}
+    for _, value in chunk.predictions:
+        found = decode(value, Prediction)
+        (feature,) = ReferenceProfile.decode(references[found.model.epoch]).features
+        label = str(found.prediction)
+        expected[found.model.epoch][feature.categories.index(label) if task == "multiclass" else bisect_left(
+            feature.edges, found.score)] += 1
+    assert {said.epoch: {cell: n for cell, n in enumerate(said.counts) if n} for said in window.predictions} == expected
+    assert min(counts.total() for counts in expected.values()) > 5
+
+
+def test_a_canary_without_a_reference_of_its_predictions_leaves_the_champions_as_they_are() -> None:
+    canary = tiny_model(weight=-1.0, epoch=7)
+    bare = load_model(canary.accepted, canary.onnx, canary.profile, tiny_pipeline())
+    records = [FakeRecord(offset=k, timestamp=WALL, value=GOOD, key=b"%d" % k) for k in range(40)]
+    predictions = {}
+    for name, slots in (("watched", serving(MODEL, canary, 0.5)), ("bare", serving(MODEL, bare, 0.5))):
+        windows = PartitionWindows(partition=0, settings=WindowSettings(size=2 * WALL, lateness=0))
+        windows.add(SCORER.run(records, 0, slots, WALL).rows, slots.layout)
+        predictions[name] = windows.snapshot()[0].predictions
+    assert [said.epoch for said in predictions["watched"]] == [0, 7]
+    assert predictions["bare"] == predictions["watched"][:1]
 
 
 def test_a_row_that_a_canary_cannot_answer_is_the_champions() -> None:
@@ -173,7 +222,7 @@ def test_a_time_in_words_among_times_in_numbers_changes_nothing_for_the_others()
 def test_the_cells_are_those_of_the_events_own_numbers() -> None:
     rows = run(event_bytes("a", WALL, a=1e300), event_bytes("b", WALL, a=0.1, b=3.0, c="y")).rows
     numbers = np.array([[1e300, np.nan], [0.1, 3.0]])
-    assert rows.cells.tolist() == MODEL.counter.indices(numbers, [("x", "y")]).tolist()
+    assert rows.cells[:, :3].tolist() == MODEL.counter.indices(numbers, [("x", "y")]).tolist()
 
 
 json_values = st.recursive(

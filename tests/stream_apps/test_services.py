@@ -1,7 +1,7 @@
 """Score and monitor as processes on a real broker: what they promise across kills, swaps and bad models."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from drift.losses import loss_row
-from drift.profile import LOSS, ReferenceProfile
+from drift.profile import LOSS, PREDICTION, ReferenceProfile
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -19,16 +19,26 @@ from schemas.messages import (
     OpenWindow,
     PartitionWatermark,
     Prediction,
+    PredictionCounts,
     ScoreState,
     WindowCounts,
 )
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTIONS, WINDOW_COUNTS, topic_name
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
-from stream_apps.drift_report import DriftJudge
+from stream_apps.drift_report import DriftJudge, Predictions
 from stream_apps.loss_watch import LossWatch
 from tests.live import Live, differences
-from tests.tiny import SIZE, artifact, definition, event_bytes, metadata_of, onnx_bytes, profile_bytes
+from tests.tiny import (
+    SIZE,
+    artifact,
+    definition,
+    event_bytes,
+    metadata_of,
+    onnx_bytes,
+    predictions_bytes,
+    profile_bytes,
+)
 from tests.wait import wait_for
 
 START = 946_684_800_000
@@ -198,10 +208,23 @@ def epochs_of(live: Live) -> set[int]:
 
 
 PROFILE = profile_bytes()
+REFERENCES = [ReferenceProfile.decode(predictions_bytes(highest=highest)) for highest in (1.0, 0.9)]
 
 
-def final_counts(first: int, last: int, profile: bytes = PROFILE,
-                 moved_from: int = 6) -> list[WindowCounts | PartitionWatermark]:
+def said(k: int) -> list[PredictionCounts]:
+    """The second champion serves from window 4 on, a canary beside it; from window 9 on it says other things."""
+    counts = [PredictionCounts(epoch=epoch, counts=list(REFERENCES[min(epoch, 1)].features[0].counts))
+              for epoch in ((1, 2) if k >= 4 else (0,))]
+    if k >= 9:
+        moved = [0] * REFERENCES[1].size
+        moved[-2] = 200
+        counts[0] = PredictionCounts(epoch=1, counts=moved)
+    return counts
+
+
+def final_counts(first: int, last: int, profile: bytes = PROFILE, moved_from: int = 6,
+                 models: Callable[[int], list[PredictionCounts]] = lambda _: [],
+                 ) -> list[WindowCounts | PartitionWatermark]:
     """Windows of both partitions; from number `moved_from` on the first feature lies above its reference."""
     reference = ReferenceProfile.decode(profile)
     words: list[WindowCounts | PartitionWatermark] = []
@@ -212,7 +235,7 @@ def final_counts(first: int, last: int, profile: bytes = PROFILE,
             counts[:border], counts[border - 2] = 0, 200
         for partition in (0, 1):
             window = OpenWindow(start=k * SIZE, profile=artifact(profile).digest, profile_epoch=0, rows=200,
-                                counts=counts.tolist())
+                                counts=counts.tolist(), predictions=models(k))
             words += [WindowCounts(partition=partition, covered=k, window=window), PartitionWatermark(
                 partition=partition, covered=k, watermark=(k + 1) * SIZE, idle=False)]
     return words
@@ -220,7 +243,10 @@ def final_counts(first: int, last: int, profile: bytes = PROFILE,
 
 def test_a_killed_monitor_says_what_an_unbroken_one_would_and_nothing_twice(live: Live) -> None:
     live.announce(1.0, -1)
-    first, second = final_counts(0, 8), final_counts(8, 12)
+    model, profile = (live.store(data) for data in (onnx_bytes(2.0, metadata_of(live.pipeline)), PROFILE))
+    live.announce_stored(model, profile, 0, predictions=live.store(REFERENCES[1].encode()))
+    live.announce_stored(model, profile, 1, canary_share=0.5, predictions=live.store(REFERENCES[1].encode()))
+    first, second = final_counts(0, 8, models=said), final_counts(8, 12, models=said)
     live.say(WINDOW_COUNTS, *first)
     monitor = live.start("monitor")
     live.until(lambda: live.count(DRIFT_STATS) == 8, "the first reports")
@@ -234,14 +260,16 @@ def test_a_killed_monitor_says_what_an_unbroken_one_would_and_nothing_twice(live
     assert [alert.alert_id for alert in found] == [alert.alert_id for alert in alerts]
     assert found == alerts
     assert len(alerts) >= 4
+    assert [PREDICTION in alert.features for alert in alerts[-4:]] == [False, True, True, True]
 
 
 def unbroken(live: Live, words: list[WindowCounts | PartitionWatermark]) -> tuple[list[DriftReport], list[DriftAlert]]:
     ledger = WindowLedger(partitions=2, size=SIZE)
     judge = DriftJudge(pipeline=live.pipeline, profile=ReferenceProfile.decode(profile_bytes()))
-    announcement = live.reading().models.accepted[0].announcement
-    model = Model(version=announcement.version, digest=announcement.model.digest, epoch=0)
-    judged = [judge.judge(window) for word in words for window in ledger.offer(word)]
+    announcement = live.reading().models.accepted[1].announcement
+    model = Model(version=announcement.version, digest=announcement.model.digest, epoch=1)
+    judged = [judge.judge(window, 0, Predictions(epoch=epoch, reference=REFERENCES[epoch]))
+              for word in words for window in ledger.offer(word) for epoch in [int(window.start >= 4 * SIZE)]]
     return [report for report, _ in judged], [
         judge.alert(report, verdict, model) for report, verdict in judged if verdict.alarm]
 

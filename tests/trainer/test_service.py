@@ -27,7 +27,7 @@ from schemas.topics import (
     Topic,
     topic_name,
 )
-from trainer.announce import Announcer
+from trainer.announce import Announcer, Parts
 from trainer.bootstrap import Connections, Summary, bootstrap
 from trainer.errors import AlreadyBootstrapped, BadArtifact, LostSlot, UnusableRows
 from trainer.kafka_log import LogReader, LogWriter
@@ -224,7 +224,7 @@ def test_of_two_trainers_one_leads(bench: Bench, stream: Stream) -> None:
 def test_an_announcement_against_a_former_champion_is_lost(bench: Bench, stream: Stream) -> None:
     bench.bootstrap(stream(bench.pipeline, 0, 300))
     announcer = Announcer(bench.pipeline, bench.reader, bench.writer, lambda: 1)
-    parts = (announcer.store(b"model"), announcer.store(b"profile"))
+    parts = Parts(announcer.store(b"model"), announcer.store(b"profile"))
     announcer.announce(0, "2", parts, "test", "d2")
     with pytest.raises(LostSlot):
         announcer.announce(0, "3", parts, "test", "d3")

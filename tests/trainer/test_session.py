@@ -75,6 +75,22 @@ def test_no_contender_is_judged_on_rows_that_it_was_fitted_on(whole: Any) -> Non
             assert all(c.recipe.dataset.last + 1 + c.rows == decision.at for c in decision.candidates)
 
 
+def test_a_promoted_models_predictions_are_referred_to_fresh_rows_that_came_after_its_fit(whole: Any) -> None:
+    judged = {d.decision_id: d for d in whole.decisions if d.verdict == "promoted"}
+    for promotion in whole.promotions:
+        first, end = promotion.recipe.dataset.last + 1, judged[promotion.decision_id].at
+        assert promotion.answered.ts.tolist() == [event.ts for _, event in whole.log[first:end]]
+
+
+def test_a_renewed_profile_comes_with_what_the_champion_said_since_the_onset_and_after_its_fit(whole: Any) -> None:
+    (renewed,) = whole.profiles
+    settled = next(d for d in whole.decisions if d.verdict == "settled")
+    fits = [p.recipe.dataset.last for p in whole.promotions if p.replaces < renewed.replaces]
+    first = max(ALERT_AT - 20, fits[-1] + 1)
+    assert renewed.answered.ts.tolist() == [event.ts for _, event in whole.log[first:settled.at]]
+    assert set(renewed.answered.ts) <= set(renewed.rows.ts)
+
+
 def test_candidates_are_all_families_on_all_windows_and_since_the_onset_in_an_incident(whole: Any) -> None:
     trained = {d.trigger: {c.recipe.window for c in d.candidates} for d in whole.decisions if d.verdict == "trained"}
     assert trained["incident"] == {200, "all", "onset"}
@@ -121,6 +137,12 @@ def test_killed_after_any_row_and_cut_into_any_batches_the_decisions_are_the_sam
             killed_and_resumed()
     assert driver.decisions == whole.decisions
     assert driver.session.snapshot() == whole.session.snapshot()
+    assert answered(driver) == answered(whole)
+
+
+def answered(driver: Any) -> list[list[int]]:
+    """Rows of which each promotion's and each renewed profile's reference of predictions is made."""
+    return [effect.answered.ts.tolist() for effect in (*driver.promotions, *driver.profiles)]
 
 
 def test_any_checkpoint_leads_to_the_same_end(begin: Run, whole: Any) -> None:

@@ -10,7 +10,7 @@ from automl_stream.topic_log import Log, Record
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
 from drift.losses import loss_row
-from drift.profile import LOSS, ReferenceProfile
+from drift.profile import LOSS, PREDICTION, ReferenceProfile
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
@@ -54,7 +54,7 @@ from stream_apps.loss_watch import LossWatch, alerting_firing, detector_alert
 from stream_apps.model_slot import LoadedModel, load_model
 from stream_apps.scoring import ScoredChunk, Scorer
 from stream_apps.windows import PartitionWindows, WindowSettings
-from tests.tiny import serving
+from tests.tiny import predictions_bytes, serving
 
 from .model import onnx_bytes, profile_bytes, tiny_pipeline
 
@@ -84,11 +84,12 @@ class Run:
         """Write a message."""
         self.append(topic, partition, key.encode(), encode(message))
 
-    def announce(self, model: bytes, profile: bytes) -> LoadedModel:
+    def announce(self, model: bytes, profile: bytes, predictions: bytes | None = None) -> LoadedModel:
         """Artifacts, announcement and decision of a model."""
         version = str(len(self.models.accepted) + 1)
         announcement = ModelAnnouncement(replaces=self.models.epoch, version=version, model=self._artifact(model),
                                          profile=self._artifact(profile), reason="test", decision_id=f"d{version}",
+                                         predictions=self._artifact(predictions) if predictions else None,
                                          issued_at=WALL)
         epoch = self.append(MODEL_UPDATES, 0, b"champion", encode(announcement))
         assert self.models.offer(epoch, announcement)
@@ -97,7 +98,7 @@ class Run:
             version=version), f"d{version}")
         accepted: Accepted = self.models.accepted[-1]
         self.profiles[announcement.profile.digest] = ReferenceProfile.decode(profile)
-        return load_model(accepted, model, profile, self.pipeline)
+        return load_model(accepted, model, profile, self.pipeline, predictions)
 
     def _artifact(self, data: bytes) -> Artifact:
         digest = hashlib.sha256(data).hexdigest()
@@ -176,7 +177,9 @@ class Run:
                     if served[offset] == window.profile]
             firings = [f for row in rows if row is not None for f in watches[window.profile].see(row)]
             end = window.start + self.pipeline.windows.size
-            features = [_drift("a", alarm=alarms), _drift("b", alarm=False), _drift(LOSS, rows=losses)]
+            said = [_drift(PREDICTION, rows=int(window.predictions[max(window.predictions)].sum()))
+                    ] if window.predictions else []
+            features = [_drift("a", alarm=alarms), _drift("b", alarm=False), *said, _drift(LOSS, rows=losses)]
             report = DriftReport(window_start=window.start, window_end=end, profile=window.profile, rows=window.rows,
                                  covered=window.covered, pipeline_digest=self.pipeline.digest, alarm=alarms,
                                  verdict="words", features=features, labelled=labelled, firings=firings)
@@ -243,8 +246,8 @@ def _drift(name: str, *, alarm: bool = False, rows: int = 1) -> FeatureDrift:
 def small_run() -> Run:
     """Two partitions, two models with a profile each, a crash, a late row, a dead letter, an ended replay."""
     run = Run(pipeline=tiny_pipeline())
-    first = run.announce(onnx_bytes(run.pipeline, 1.0), profile_bytes(0.0))
-    second = run.announce(onnx_bytes(run.pipeline, -2.0), profile_bytes(1.0))
+    first = run.announce(onnx_bytes(run.pipeline, 1.0), profile_bytes(0.0), predictions_bytes())
+    second = run.announce(onnx_bytes(run.pipeline, -2.0), profile_bytes(1.0), predictions_bytes("binary", 0.5))
     for i in range(40):
         run.event(i % 2, f"e{i}", i * 1_000, {"a": i / 10 - 2, "b": None if i % 7 == 0 else i % 3, "c": "xyz"[i % 3]})
     run.append(EVENTS, 0, b"bad", b"{")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import SHOWN, judge
-from drift.profile import LOSS
+from drift.profile import LOSS, PREDICTION
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -39,6 +39,7 @@ from schemas.topics import (
     WINDOW_COUNTS,
     Topic,
 )
+from tests.tiny import predictions_bytes
 
 from .model import onnx_bytes, profile_bytes, tiny_pipeline
 from .mutation import altered, dropped, repeated, with_records, with_rows
@@ -75,6 +76,31 @@ def count_moved(recording: Recording) -> Recording:
     return altered(recording, WINDOW_COUNTS, index, WindowCounts, window=msgspec.structs.replace(window, counts=counts))
 
 
+def prediction_moved(recording: Recording) -> Recording:
+    """A row whose prediction is counted in another cell."""
+    index = first_counts(recording)
+    window: OpenWindow = decode(recording.log(WINDOW_COUNTS).records[index].value or b"", WindowCounts).window
+    said, *others = window.predictions
+    full = next(cell for cell, rows in enumerate(said.counts) if rows)
+    counts = [rows + (cell == (full + 1) % len(said.counts)) - (cell == full) for cell, rows in enumerate(said.counts)]
+    moved = [msgspec.structs.replace(said, counts=counts), *others]
+    return altered(recording, WINDOW_COUNTS, index, WindowCounts,
+                   window=msgspec.structs.replace(window, predictions=moved))
+
+
+def report_of_other_predictions(recording: Recording) -> Recording:
+    report = decode(recording.log(DRIFT_STATS).records[1].value or b"", DriftReport)
+    features = [msgspec.structs.replace(feature, rows=feature.rows + (feature.name == PREDICTION))
+                for feature in report.features]
+    return altered(recording, DRIFT_STATS, 1, DriftReport, features=features)
+
+
+def open_windows_forgotten(recording: Recording) -> Recording:
+    """The last checkpoint, whose open windows hold no predictions."""
+    state = decode(recording.log(SCORE_STATE).records[-1].value or b"", ScoreState)
+    return last_state(recording, windows=[msgspec.structs.replace(w, predictions=[]) for w in state.windows])
+
+
 def first_counts(recording: Recording) -> int:
     return next(n for n, r in enumerate(recording.log(WINDOW_COUNTS).records) if b'"window":' in (r.value or b""))
 
@@ -107,6 +133,9 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "another label": ("scores", lambda r: altered(r, PREDICTIONS, 0, Prediction, prediction="yes")),
     "a wrong epoch": ("scores", lambda r: altered(r, PREDICTIONS, 3, Prediction, model=UNKNOWN_EPOCH)),
     "a count changed": ("counts", count_moved),
+    "a prediction count changed": ("counts", prediction_moved),
+    "a checkpoint that forgets predictions": ("checkpoints", open_windows_forgotten),
+    "a report of other predictions": ("reports", report_of_other_predictions),
     "a final window missing": ("counts", lambda r: dropped(r, WINDOW_COUNTS, first_counts(r))),
     "the same window with another offset": (
         "counts", lambda r: repeated(r, WINDOW_COUNTS, first_counts(r), WindowCounts, covered=1)),
@@ -131,6 +160,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "a message missing in PostgreSQL": ("messages table", lambda r: rows_of(r, messages=r.rows.messages[1:])),
     "a model's byte flipped": ("models", lambda r: byte_flipped(r, MODEL_ARTIFACTS, 1)),
     "a profile's byte flipped": ("models", lambda r: byte_flipped(r, MODEL_ARTIFACTS, 3)),
+    "a byte of a reference of predictions flipped": ("models", lambda r: byte_flipped(r, MODEL_ARTIFACTS, 5)),
     "a chunk missing": ("models", lambda r: dropped(r, MODEL_ARTIFACTS, 1)),
     "a promotion without an announcement": (
         "models", lambda r: altered(r, TRAINING_DECISIONS, 1, TrainingDecision, decision_id="z")),
@@ -206,8 +236,9 @@ def test_what_came_after_the_judged_end_is_left_out(recording: Recording) -> Non
 @given(st.data())
 def test_every_run_of_the_services_pure_steps_passes(data: st.DataObject) -> None:
     run = Run(pipeline=tiny_pipeline())
-    models = [run.announce(onnx_bytes(run.pipeline, weight), profile_bytes(shift))
-              for weight, shift in ((1.0, 0.0), (-2.0, 0.0), (3.0, 1.0))]
+    models = [run.announce(onnx_bytes(run.pipeline, weight), profile_bytes(shift), predictions)
+              for weight, shift, predictions in ((1.0, 0.0, predictions_bytes()), (-2.0, 0.0, None),
+                                                 (3.0, 1.0, predictions_bytes("binary", 0.5)))]
     times = st.integers(-5_000, 60_000)
     for partition in range(2):
         for n, ts in enumerate(data.draw(st.lists(times, max_size=30))):
