@@ -5,10 +5,8 @@ has already said, and how far each window had counted the losses of `labelled`. 
 row under their profile. Run: python -m stream_apps.monitor
 """
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,14 +17,13 @@ from prometheus_client import Counter, Gauge
 from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
 from drift.profile import ReferenceProfile
-from schemas.codec import decode, encode
-from schemas.messages import DriftAlert, DriftReport, Firing, Model, PartitionCount, WindowRecord
+from schemas.codec import encode
+from schemas.messages import Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
     DRIFT_ALERTS,
     DRIFT_STATS,
-    EVENTS,
     LABELLED,
     MODEL_ARTIFACTS,
     MODEL_UPDATES,
@@ -39,8 +36,9 @@ from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.labelled_losses import LabelledLosses
+from stream_apps.said_before import SaidBefore, read_said_before
 from stream_apps.settings import ServiceSettings, explained, read_settings
-from stream_apps.topics import count_partitions, log_bounds, read_all, read_each
+from stream_apps.topics import log_bounds, read_all
 from stream_apps.transport import StreamApp
 from stream_apps.watched_predictions import WatchedPredictions
 from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
@@ -49,7 +47,6 @@ from telemetry.logs import configure_logs
 
 log = structlog.get_logger()
 
-_RAISED = b'{"type":"partitions"'  # how a PartitionCount begins: the others are too many to be decoded twice
 _decode_counts = msgspec.json.Decoder(WindowRecord).decode
 
 
@@ -88,12 +85,11 @@ class Monitor:
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
         self._longest = 2 ** pipeline.drift.scales  # windows
         self.metrics = MonitorMetrics()
-        self._start_again(pipeline.pipeline.partitions)
+        self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
 
-    def _start_again(self, partitions: int) -> None:
-        self._ledger = WindowLedger(partitions=partitions, size=self._pipeline.windows.size)
-        self._said: dict[tuple[int, str], int] = {}  # windows, and how far each had counted `labelled`
-        self._alerted: dict[tuple[int, str], int] = {}  # likewise, of those that have an alert and perhaps no report
+    def _start_again(self, said: SaidBefore) -> None:
+        self._ledger = WindowLedger(partitions=said.partitions, size=self._pipeline.windows.size)
+        self._said = said
         self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
         self._predictions = WatchedPredictions(self._pipeline.task, self._artifacts, self._models)
         self._judge: DriftJudge | None = None
@@ -106,27 +102,9 @@ class Monitor:
         tp = TP(self._topic(WINDOW_COUNTS), 0)
         if tp not in self._app.consumer.assignment():
             return
-        self._start_again(await self._first_partitions())
-        for _, value in await read_all(self._topic(DRIFT_STATS), self._bootstrap_servers):
-            report = decode(value or b"", DriftReport)
-            self._said.setdefault((report.window_start, report.profile), report.labelled)
-        for _, value in await read_all(self._topic(DRIFT_ALERTS), self._bootstrap_servers):
-            alert = decode(value or b"", DriftAlert)
-            self._alerted.setdefault((alert.window_start, alert.profile), alert.labelled_offset)
+        self._start_again(await read_said_before(self._pipeline.name, self._bootstrap_servers))
         self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
-        log.info("window counts are read from the beginning", windows_reported=len(self._said))
-
-    async def _first_partitions(self) -> int:
-        """How many partitions `events` had when the log of window counts began.
-
-        Kafka is asked first: partitions that it has by then were written down before.
-        """
-        now = await asyncio.to_thread(count_partitions, self._topic(EVENTS), self._bootstrap_servers)
-        async with aclosing(read_each(self._topic(WINDOW_COUNTS), self._bootstrap_servers)) as records:
-            async for _, value in records:
-                if value and value.startswith(_RAISED):
-                    return decode(value, PartitionCount).before
-        return now
+        log.info("window counts are read from the beginning", windows_reported=len(self._said.reported))
 
     async def watch(self, stream: Any) -> None:
         """Fold chunk after chunk; a chunk is complete when everything said about it is delivered."""
@@ -144,14 +122,14 @@ class Monitor:
         if self._judging != window.profile_epoch:
             self._judging, self._judge, self._since = window.profile_epoch, None, self._losses.end
             self._before.clear()
-        said = self._said.get((window.start, window.profile))
+        said = self._said.reported.get((window.start, window.profile))
         if said is not None and self._judge is None:
             # Most of these are forgotten again: their labelled rows are read when that is needed.
             self._before.append(_Said(window, self._losses.end, said))
             self._losses.end = said
             return
         judge = await self._judge_of(window)
-        until = self._alerted.get((window.start, window.profile)) if said is None else said
+        until = self._said.alerted.get((window.start, window.profile)) if said is None else said
         window = await self._with_losses(judge, window, until)
         if said is not None:
             judge.remember(window)
