@@ -26,7 +26,7 @@ test: setup ## all tests, on a real broker and a real database
 chaos: setup ## every fault in full, over a million events and more: about 100 minutes
 	$(BIN)/python -m tests.chaos --json
 	$(BIN)/python -m tests.chaos --churn --json
-	for fault in shapes fuzz swaps not_finite rewind; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
+	for fault in shapes fuzz swaps not_finite; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
 	for name in scoring latency growth swap recorder memory closing decisions; do $(BIN)/python -m bench.$$name --write || exit 1; done
