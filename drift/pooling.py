@@ -19,14 +19,15 @@ class Pooling:
 
     The windows before the pooled ones are as good a reference as the profile while nothing changes, and make a small
     one larger. At most as many rows as the feature's reference has are taken, the newest first, so that a change which
-    stays is seen at half its size at least.
+    stays is seen at half its size at least. Of an uncalibrated feature none are: so little is known of its spread that a
+    reference of twice the rows would look twice as good as it is.
     """
 
     def __init__(self, profile: ReferenceProfile, history: int) -> None:
         """`history`: windows that are looked back on, the closed one included."""
         self._history = history
         self._starts = profile.offsets[:-1]
-        self._most = np.array([feature.rows for feature in profile.features])
+        self._most = np.array([feature.rows if feature.calibrated else 0 for feature in profile.features])
         self._cells = np.arange(profile.size)
         self._feature = np.repeat(np.arange(len(profile.features)), np.diff(profile.offsets))
 
