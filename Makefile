@@ -28,7 +28,7 @@ chaos: setup ## kills, zombies, broker restarts, joins and leaves over a million
 	$(BIN)/python -m tests.chaos --churn --json
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
-	for name in scoring latency growth swap recorder memory closing decisions; do $(BIN)/python -m bench.$$name --write || exit 1; done
+	for name in scoring latency profile growth swap recorder memory closing decisions; do $(BIN)/python -m bench.$$name --write || exit 1; done
 	$(BIN)/python -m bench.report
 
 lint: setup ## style, types, import rules, unused dependencies
