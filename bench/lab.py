@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ def usage(pid: int) -> Usage:
     process = psutil.Process(pid)
     times = process.cpu_times()
     return Usage(cpu_seconds=times.user + times.system, rss_mb=process.memory_info().rss / 1e6)
+
+
+def thread_seconds(pid: int) -> dict[str, float]:
+    """CPU seconds so far by the name that the system knows a thread by, without the number at its end."""
+    found: dict[str, float] = defaultdict(float)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name = (task / "comm").read_text().strip().rstrip("0123456789_")
+        found[name] += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return found
 
 
 class BenchPipeline(Live):

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from bench.contenders.work import Task
 from bench.correctness import Unsound, check, scores_of
-from bench.lab import BenchPipeline, Lab, usage
+from bench.lab import BenchPipeline, Lab, thread_seconds, usage
 from bench.workload import CLASSES
 from schemas.topics import EVENTS, PREDICTIONS, topic_name
 
@@ -39,27 +39,30 @@ class Shape(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """What one run gave. `cpu_us`: CPU microseconds of all its processes an event; `rss_mb` of the largest."""
+    """What one run gave. `cpu_us`: CPU microseconds of all its processes an event; `threads`: of the threads of the
+    first one by name, where it has all events; `rss_mb` of the largest."""
 
     contender: str
     shape: Shape
     events: int
     per_second: float
     cpu_us: float
+    threads: dict[str, float]
     rss_mb: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A peer: the interpreter and module of its process."""
+    """A peer: the interpreter of its process; `module`: what runs in ours."""
 
     name: str
     python: str = sys.executable
+    module: str = "stream_apps.score"
 
     def start(self, pipeline: BenchPipeline, lab: Lab, workers: int) -> list[Popen[bytes]]:
         """Start its processes in one group."""
         if self.name == OURS:
-            return pipeline.start_workers(workers)
+            return pipeline.start_workers(workers, module=self.module)
         return [self._start(pipeline, lab, number) for number in range(workers)]
 
     def _start(self, pipeline: BenchPipeline, lab: Lab, number: int) -> Popen[bytes]:
@@ -87,10 +90,12 @@ def race(lab: Lab, contender: Contender, shape: Shape, count: int,
             _signal(processes, signal.SIGSTOP)
             pipeline.fill(count, padding=shape.padding)
             before = [usage(process.pid).cpu_seconds for process in processes]
+            threads_before = thread_seconds(processes[0].pid)
             _signal(processes, signal.SIGCONT)
             drain = pipeline.drain(PREDICTIONS, WARM_UP + count, processes=processes,
                                    each=lambda seen: each(max(0, seen - WARM_UP)))
             after = [usage(process.pid) for process in processes]
+            threads = thread_seconds(processes[0].pid)
         finally:
             _signal(processes, signal.SIGCONT)
             pipeline.stop(processes)
@@ -99,7 +104,10 @@ def race(lab: Lab, contender: Contender, shape: Shape, count: int,
     begin = (WARM_UP + 0.1 * count) / (WARM_UP + count)
     cpu = sum(a.cpu_seconds - b for a, b in zip(after, before, strict=True))
     return Run(contender=contender.name, shape=shape, events=count, per_second=drain.per_second(begin),
-               cpu_us=cpu / count * 1e6, rss_mb=max(a.rss_mb for a in after))
+               cpu_us=cpu / count * 1e6,
+               threads={name: (seconds - threads_before.get(name, 0.0)) / count * 1e6
+                        for name, seconds in threads.items()},
+               rss_mb=max(a.rss_mb for a in after))
 
 
 def _await_group(admin: AdminClient, pipeline: BenchPipeline, processes: Sequence[Popen[bytes]], shape: Shape) -> None:

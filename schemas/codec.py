@@ -1,8 +1,9 @@
 """Wire format: JSON through msgspec; the pipeline definition compiles to a typed decoder of its events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -149,7 +150,7 @@ class FeatureMatrix:
     def split(self, rows: Sequence[Sequence[FeatureValue]]) -> tuple[NDArray[np.float64], list[tuple[Any, ...]]]:
         """Numeric columns as (rows, numeric features) float64 with NaN for null, and the other columns as tuples."""
         if not self.discrete:
-            return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.numeric)), []
+            return _numbers(rows, len(self.numeric)), []
         columns = list(zip(*rows, strict=True)) or [()] * len(self.features)
         numbers = np.empty((len(rows), len(self.numeric)))
         for k, j in enumerate(self.numeric):
@@ -167,3 +168,11 @@ class FeatureMatrix:
         for j, column, known in zip(self.discrete, discrete, codes, strict=True):
             matrix[:, j] = [known.get(value, -1) for value in column]
         return matrix
+
+
+def _numbers(rows: Sequence[Sequence[FeatureValue]], width: int) -> NDArray[np.float64]:
+    flat: Iterable[Any] = chain.from_iterable(rows)
+    try:
+        return np.fromiter(flat, np.float64, len(rows) * width).reshape(len(rows), width)
+    except TypeError:  # a null; otherwise twice as fast
+        return np.array(rows, dtype=np.float64).reshape(len(rows), width)

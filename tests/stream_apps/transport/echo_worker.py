@@ -5,6 +5,7 @@ Run with one argument, the plan as JSON.
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 from faust.types import TP
 
 from stream_apps.delivery import Delivery, Record
-from stream_apps.transport import ChunkMessage
+from stream_apps.transport import ChunkMessage, Row
 from stream_apps.worker import WorkerSettings, die, make_app, run
 
 IN_FLIGHT = 6
@@ -52,20 +53,20 @@ class EchoWorker:
             await asyncio.sleep(0.02)
         async for event in stream.noack().events():
             message = event.message
-            message.take()
+            rows = message.take()
             self.note("chunk", topic=message.topic, partition=message.partition, first=message.first, end=message.end)
             if self.plan.fail is not None and self.plan.fail.exists():
                 self.plan.fail.unlink()
                 raise RuntimeError("asked to fail")
             await self.room.acquire()
-            task = asyncio.create_task(self.deliver(message))
+            task = asyncio.create_task(self.deliver(message, rows))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def deliver(self, message: ChunkMessage) -> None:
+    async def deliver(self, message: ChunkMessage, rows: Sequence[Row]) -> None:
         """Write the chunk's rows, then complete it."""
         try:
-            await self.delivery.send([Record(self.plan.output, None, row.value, row.value) for row in message.take()])
+            await self.delivery.send([Record(self.plan.output, None, row.value, row.value) for row in rows])
         except Exception as error:
             await die(self.app, error)
             raise
