@@ -26,7 +26,7 @@ EVENTS, QUICK_EVENTS = 400_000, 200_000
 ROUNDS, QUICK_ROUNDS = 5, 3
 VISIBLE = 0.01  # µs
 THREADS = {
-    "uvloop": "executor: decode, model, count, encode", "delivery": "delivery: into librdkafka, and its reports",
+    "score": "executor: decode, model, count, encode", "delivery": "delivery: into librdkafka, and its reports",
     "python": "event loop: chunks, windows, checkpoints", "fetch": "fetch: librdkafka's records become rows",
     "rdk:broker": "librdkafka: sockets, record batches", "Thread-": "membership of the group (aiokafka)",
     "clock": "this bench's clock",

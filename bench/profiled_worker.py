@@ -35,18 +35,20 @@ NAME_BYTES = 15  # what Linux keeps
 
 
 def time_stages(seconds: dict[str, float]) -> None:
-    """Let each stage add the CPU time of its thread; only one thread at a time runs a stage of the same name."""
+    """Let each stage add the CPU time of its thread."""
+    lock = threading.Lock()
     for stage, (owner, name) in STAGES.items():
-        setattr(owner, name, timed(getattr(owner, name), stage, seconds))
+        setattr(owner, name, timed(getattr(owner, name), stage, seconds, lock))
 
 
-def timed(part: Callable[..., Any], stage: str, seconds: dict[str, float]) -> Callable[..., Any]:
+def timed(part: Callable[..., Any], stage: str, seconds: dict[str, float], lock: threading.Lock) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
         started = time.thread_time()
         try:
             return part(*arguments, **options)
         finally:
-            seconds[stage] += time.thread_time() - started
+            with lock:
+                seconds[stage] += time.thread_time() - started
 
     return run
 

@@ -19,8 +19,8 @@ class Pooling:
 
     The windows before the pooled ones are as good a reference as the profile while nothing changes, and make a small
     one larger. At most as many rows as the feature's reference has are taken, the newest first, so that a change which
-    stays is seen at half its size at least. Of an uncalibrated feature none are: so little is known of its spread that a
-    reference of twice the rows would look twice as good as it is.
+    stays is seen at half its size at least. Of an uncalibrated feature none are: so little is known of its dependence
+    that a reference of twice the rows would look twice as good as it is.
     """
 
     def __init__(self, profile: ReferenceProfile, history: int) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -27,7 +28,7 @@ from stream_apps.model_follower import ModelFollower
 from stream_apps.model_slot import Slots
 from stream_apps.partition import ScoredPartition
 from stream_apps.quarantine import deadly_rows
-from stream_apps.scoring import Pair, ScoredChunk, Scorer
+from stream_apps.scoring import Pair, ScoredChunk, Scorer, joined
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
@@ -41,6 +42,7 @@ TURNS = 10  # until a partition is checkpointed again
 MAX_WAITING = 64  # chunks that wait for a checkpoint
 MAX_UNDELIVERED = 6  # chunks whose outputs are on their way
 SMALL_CHUNK = 64  # rows that are scored before another thread would have begun
+PART_ROWS = 2_000  # of a chunk, for one of two threads
 
 log = structlog.get_logger()
 
@@ -70,6 +72,7 @@ class ScoreAgent:
         self._windows = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._partitions: dict[int, ScoredPartition] = {}
         self._room = asyncio.Semaphore(MAX_UNDELIVERED)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="score")
         self._crash_file = CrashFile(settings.state, f"{pipeline.name}-score-{settings.instance}")
         self.follower = ModelFollower(pipeline, settings.bootstrap_servers)
         self.metrics = ScoreMetrics()
@@ -130,8 +133,10 @@ class ScoreAgent:
             deadly = await deadly_rows(self._settings.pipeline, self._scorer.topic_id, partition, slots, records)
         elif len(records) <= SMALL_CHUNK and self._pipeline.encoding.events == "json":
             return self._scorer.run(records, partition, slots, now)  # faster than another thread would take it up
-        return await asyncio.get_running_loop().run_in_executor(
-            None, self._scorer.run, records, partition, slots, now, deadly)
+        # The model runs without Python's lock: meanwhile another thread reads or writes its part.
+        parts = [records[first:first + PART_ROWS] for first in range(0, len(records), PART_ROWS)]
+        return joined(await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(
+            self._threads, self._scorer.run, part, partition, slots, now, deadly) for part in parts)))
 
     async def _swap(self, partition: ScoredPartition, slots: Slots) -> None:
         """Rows from here on belong to `slots`: true once the checkpoint that says so is delivered."""

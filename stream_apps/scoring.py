@@ -6,9 +6,9 @@ Whole columns at a time: what is done row by row costs more than the model.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from typing import Any, Protocol
 
 import msgspec
@@ -58,6 +58,17 @@ class ScoredChunk:
     dead_letters: list[Pair]
     reasons: Counter[str]
     rows: CountedRows
+
+
+def joined(parts: Sequence[ScoredChunk]) -> ScoredChunk:
+    """One chunk of its parts, which were scored apart, in their order."""
+    return ScoredChunk(
+        predictions=list(chain.from_iterable(part.predictions for part in parts)),
+        dead_letters=list(chain.from_iterable(part.dead_letters for part in parts)),
+        reasons=sum((part.reasons for part in parts), Counter[str]()),
+        rows=CountedRows(**{field.name: np.concatenate([getattr(part.rows, field.name) for part in parts])
+                            for field in fields(CountedRows)}),
+    )
 
 
 # A Prediction whose fields are positional, so that whole columns become rows in one call.

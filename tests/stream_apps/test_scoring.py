@@ -14,7 +14,7 @@ from drift.profile import ReferenceProfile
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from stream_apps.model_slot import load_model
-from stream_apps.scoring import ScoredChunk, Scorer
+from stream_apps.scoring import ScoredChunk, Scorer, joined
 from stream_apps.windows import PartitionWindows, WindowSettings
 from tests.tiny import (
     MAX_FUTURE,
@@ -45,6 +45,20 @@ def letter(*values: bytes | None, **also: Any) -> DeadLetter:
     found = decode(value, DeadLetter)
     assert key == found.source.encode() == b"T-1-10"
     return found
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([GOOD, event_bytes("f", WALL + 1, a=2), b"{", b"", None]), min_size=1, max_size=12),
+       st.integers(1, 12))
+def test_a_chunk_scored_in_parts_is_the_chunk_scored_whole(values: list[bytes | None], size: int) -> None:
+    records = [FakeRecord(offset=10 + k, timestamp=WALL, value=value, key=b"k") for k, value in enumerate(values)]
+    parts = [SCORER.run(records[first:first + size], 1, serving(MODEL), WALL) for first in range(0, len(values), size)]
+    whole, found = SCORER.run(records, 1, serving(MODEL), WALL), joined(parts)
+    assert found.predictions == whole.predictions
+    assert (sorted(found.dead_letters), found.reasons) == (sorted(whole.dead_letters), whole.reasons)
+    for name, column in vars(whole.rows).items():
+        assert getattr(found.rows, name).tolist() == column.tolist()
+        assert getattr(found.rows, name).dtype == column.dtype
 
 
 def test_an_event_becomes_a_prediction_that_names_its_source_model_and_what_was_scored() -> None:
