@@ -39,7 +39,7 @@ PartT = TypeVar("PartT")
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is drawn: `draws` of each case, world and kind of prediction."""
+    """How much is drawn: `draws` of each case with features together and kind of prediction; fewer of the others."""
 
     cases: Sequence[Case]
     worlds: Sequence[World]
@@ -85,7 +85,7 @@ def measure(pool: Executor, bar: Progress, size: Size, options: Namespace) -> Fo
     cases = bar.track(realised.measure(pool, size.cases, draws), total=len(size.cases), description="false alarms")
     cells = timed("false alarms", lambda: [cell for case in cases for cell in case])
     promotions = timed("predictions", lambda: predictions.measure(pool, bar, draws))
-    silences = timed("uncalibrated", lambda: uncalibrated.measure(pool, bar, size.worlds, draws))
+    silences = timed("uncalibrated", lambda: uncalibrated.measure(pool, bar, size.worlds, realised.fewer(draws)))
     levels = timed("equal rates", lambda: delays.levels(pool, bar, *size.rates))
     found = timed("delays", lambda: delays.delays(pool, bar, levels, size.streams))
     shares = timed("immaterial", lambda: immaterial.measure(pool, bar, size.references))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from bench.decisions.judging import WindowJudge
-from bench.decisions.realised import SETTINGS, interval
+from bench.decisions.realised import SETTINGS, chunks, interval
 from bench.decisions.streams import independent
 from drift.decision import DecisionSettings
 from drift.predictions import PredictionCounter, prediction_profile
@@ -27,7 +27,6 @@ from drift.predictions import PredictionCounter, prediction_profile
 WINDOW, FEATURES, FOLDS, TREES = 100, 8, 5, 50
 JUDGED, EVERY = 60, 2
 SIZES = (1_000, 4_000)  # rows of the reference
-CHUNK = 10
 MATERIAL = DecisionSettings(budget_windows=SETTINGS.budget_windows)
 Matrix = NDArray[np.float64]
 Model = Callable[[Matrix], Matrix]
@@ -49,8 +48,7 @@ class Promotion:
 
 def measure(pool: Executor, progress: Progress, draws: int) -> list[Promotion]:
     """Of each kind and size, from `draws` models."""
-    chunks = [range(first, min(draws, first + CHUNK)) for first in range(0, draws, CHUNK)]
-    tasks = {(kind, rows): [pool.submit(alarmed, kind, rows, chunk) for chunk in chunks]
+    tasks = {(kind, rows): [pool.submit(alarmed, kind, rows, chunk) for chunk in chunks(draws)]
              for rows in SIZES for kind in KINDS}
     found = []
     for (kind, rows), parts in progress.track(tasks.items(), description="predictions"):

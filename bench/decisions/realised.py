@@ -2,8 +2,8 @@
 
 A draw is a reference and the windows after it. Materiality is switched off and uncalibrated features are judged too, so
 that the test alone must keep the budget: for one feature an alarm in 100, 1,000 or 10,000 windows, for 10 or 100
-features together one in 100. Windows are judged once the history is as long as the longest scale; every second one,
-since neighbours share their history.
+features together one in 100 (where there are 100; a feature alone is a reference of its own, and fewer draws do).
+Windows are judged once the history is as long as it gets; every second one, since neighbours share their history.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,8 @@ from drift.decision import DecisionSettings
 
 SETTINGS = DecisionSettings(budget_windows=100, min_effect=0.0)
 LEVELS = ((1, 100), (1, 1_000), (1, 10_000), (10, 100), (100, 100))  # features together, windows a false alarm
+TOGETHER = 100  # features
+FEW_DRAWS = 30
 LIMIT = 1.2  # of the lower bound of a ratio
 RESAMPLES = 2_000
 CHUNK = 10  # draws of one task
@@ -32,7 +34,7 @@ LONG = ("independent", "AR(1) .9", "AR(1) .99", "cycle of 27 rows", "cycle of 1,
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Rows of a window and of the reference; of `features` columns 1, 10 and 100 are judged together."""
+    """Rows of a window and of the reference; of 100 `features` 1, 10 and 100 are judged together, fewer each alone."""
 
     stream: str
     window: int = 100
@@ -48,7 +50,7 @@ class Case:
     @property
     def levels(self) -> tuple[tuple[int, int], ...]:
         """Those of `LEVELS` that there are features for."""
-        return tuple(level for level in LEVELS if level[0] <= self.features)
+        return LEVELS if self.features == TOGETHER else tuple(level for level in LEVELS if level[0] == 1)
 
     @property
     def hidden(self) -> bool:
@@ -82,13 +84,13 @@ class Cell:
 
 
 QUICK = (
-    *(Case(stream=name) for name in STREAMS),
+    *(Case(stream=name, features=TOGETHER if name == HARD[0] else 10) for name in STREAMS),
     *(Case(stream=name, reference=10_000) for name in STREAMS),
     Case(stream="AR(1) .9", window=50), Case(stream="AR(1) .9", window=1_000, reference=10_000),
     Case(stream="independent", window=5_000, reference=10_000, judged=20),
 )
 FULL = (
-    *(Case(stream=name, reference=reference, features=100 if name in HARD and reference == 1_000 else 10)
+    *(Case(stream=name, reference=reference, features=TOGETHER if name in HARD and reference == 1_000 else 10)
       for name in STREAMS for reference in (1_000, 10_000)),
     *(Case(stream=name, window=50) for name in LONG),
     *(Case(stream=name, window=window, reference=10_000, judged=30) for name in LONG for window in (1_000, 5_000)),
@@ -96,11 +98,21 @@ FULL = (
 
 
 def measure(pool: Executor, cases: Sequence[Case], draws: int) -> Iterator[list[Cell]]:
-    """The cells of each case in turn, from `draws` draws."""
-    chunks = [range(first, min(draws, first + CHUNK)) for first in range(0, draws, CHUNK)]
-    tasks = [[pool.submit(alarmed, case, chunk) for chunk in chunks] for case in cases]
+    """The cells of each case in turn, from `draws` draws where features are judged together, or else `fewer`."""
+    tasks = [[pool.submit(alarmed, case, chunk) for chunk in chunks(draws if case.features == TOGETHER else
+                                                                     fewer(draws))] for case in cases]
     for case, parts in zip(cases, tasks, strict=True):
         yield cells(case, np.concatenate([part.result() for part in parts]))
+
+
+def fewer(draws: int) -> int:
+    """Draws of ten features each of which is a reference by itself: at least twice as many references."""
+    return max(FEW_DRAWS, draws // 5)
+
+
+def chunks(draws: int) -> list[range]:
+    """Draws of one task each."""
+    return [range(first, min(draws, first + CHUNK)) for first in range(0, draws, CHUNK)]
 
 
 def alarmed(case: Case, draws: Iterable[int]) -> NDArray[np.float64]:

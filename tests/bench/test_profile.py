@@ -1,5 +1,7 @@
 """The profile's own arithmetic, and that it still finds the parts that it times."""
 
+from threading import Lock
+
 from bench.profile import middle
 from bench.profiled_worker import STAGES, timed
 
@@ -14,5 +16,5 @@ def test_every_stage_is_a_part_of_the_worker() -> None:
 
 def test_a_clock_changes_nothing_of_a_part_but_notes_its_time() -> None:
     seconds = {"sum": 1.0}
-    assert timed(sum, "sum", seconds)(range(1_000_000)) == 499_999_500_000
+    assert timed(sum, "sum", seconds, Lock())(range(1_000_000)) == 499_999_500_000
     assert seconds["sum"] > 1.0
