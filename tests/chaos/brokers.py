@@ -61,6 +61,12 @@ class Brokers:
     def __exit__(self, *_: object) -> None:
         self._supervisor.close()
 
+    @functools.cached_property
+    def admin(self) -> AdminClient:
+        """One for all questions: librdkafka was seen to crash where clients came and went while brokers did."""
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0,
+                            "reconnect.backoff.max.ms": 500})
+
     def kill(self, node: int = 0) -> None:
         """As a power cut would; it stays down until it is started."""
         self._supervisor.kill(_name(node))
@@ -79,7 +85,7 @@ class Brokers:
         if not self.serving():
             return False
         try:
-            found = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0}).list_topics(timeout=5)
+            found = self.admin.list_topics(timeout=5)
         except KafkaException:
             return False
         partitions = [p for topic in found.topics.values() for p in topic.partitions.values()]

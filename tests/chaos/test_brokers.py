@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from automl_stream.verify.difference import Seen
 from automl_stream.verify.sources import check_sources
@@ -44,10 +43,9 @@ def more_predictions(found: Stage) -> None:
 def committed(found: Stage) -> dict[int, tuple[int, int]]:
     """What the group says is done, as bounds of `events`."""
     name, group = topic_name(found.live.name, EVENTS), f"{found.live.name}.score"
-    admin = AdminClient({"bootstrap.servers": found.brokers.bootstrap_servers})
     wanted = [TopicPartition(name, partition) for partition in found.live.bounds(EVENTS)]
-    answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])[group].result()
-    return {found.partition: (0, max(found.offset, 0)) for found in answer.topic_partitions}
+    asked = found.brokers.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
+    return {found.partition: (0, max(found.offset, 0)) for found in asked[group].result().topic_partitions}
 
 
 def nothing_committed_early(found: Stage) -> bool:
