@@ -10,9 +10,9 @@ from statistics import median
 
 import msgspec
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from psycopg import sql
 
+from automl_stream.group_commits import committed
 from bench.lab import BenchPipeline, Lab, open_lab, usage
 from bench.result import Machine, Result, Table, arguments, command_line, describe_machine, finish, progress, say, today
 from bench.workload import CLASSES, START_MS
@@ -43,14 +43,11 @@ class Progress:
 
     def __init__(self, lab: Lab, pipeline: BenchPipeline) -> None:
         topic = topic_name(pipeline.name, PREDICTIONS)
-        self._admin = lab.admin
-        self._asked = [ConsumerGroupTopicPartitions(
-            f"{pipeline.name}.record", [TopicPartition(topic, p) for p in range(PARTITIONS)])]
+        self._asked = lab.bootstrap_servers, f"{pipeline.name}.record", [(topic, p) for p in range(PARTITIONS)]
 
     def rows(self) -> int:
         """Committed so far."""
-        (future,) = self._admin.list_consumer_group_offsets(self._asked).values()
-        return sum(max(0, tp.offset) for tp in future.result().topic_partitions)
+        return sum(committed(*self._asked).values())
 
 
 def one_round(lab: Lab, backlog: list[tuple[bytes, bytes]]) -> tuple[float, float]:

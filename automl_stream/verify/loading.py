@@ -2,9 +2,9 @@
 
 import os
 import time
+from functools import partial
 
-from confluent_kafka.admin import AdminClient
-
+from automl_stream.group_commits import committed
 from automl_stream.topic_log import Log, MissingTopic, TopicLog
 from automl_stream.verify.database import Database
 from automl_stream.verify.recording import Recording
@@ -28,7 +28,7 @@ def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
     names = {topic.name: topic_name(pipeline.name, topic) for topic in TOPICS}
     try:
         sources = {names[topic.name]: log.bounds(names[topic.name]) for topic in (EVENTS, LABELS)}
-        settling = Settling(pipeline=pipeline, admin=AdminClient({"bootstrap.servers": bootstrap_servers}), log=log,
+        settling = Settling(pipeline=pipeline, committed=partial(committed, bootstrap_servers), log=log,
                             database=database, deadline=time.monotonic() + wait_seconds)
         lagging = settling.wait(sources)
         # Labels may go on past their bounds: what is in the training log by now must find its label.

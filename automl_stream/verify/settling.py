@@ -1,13 +1,13 @@
 """Waits until what is in `events` and `labels` has had all its consequences, stage by stage along the flow."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 
+from automl_stream.group_commits import Place
 from automl_stream.topic_log import Bounds, KafkaUnavailable, TopicLog
 from automl_stream.verify.database import Database
 from schemas.pipeline import Pipeline
@@ -24,10 +24,13 @@ _ASK_SECONDS = 0.2
 
 @dataclass(kw_only=True)
 class Settling:
-    """Asks Kafka and PostgreSQL until `deadline` (monotonic seconds) has passed."""
+    """Asks Kafka and PostgreSQL until `deadline` (monotonic seconds) has passed.
+
+    `committed` gives a group's commits of some places, or raises KafkaException.
+    """
 
     pipeline: Pipeline
-    admin: AdminClient
+    committed: Callable[[str, Iterable[Place]], Mapping[Place, int]]
     log: TopicLog
     database: Database
     deadline: float
@@ -54,22 +57,18 @@ class Settling:
     def _caught_up(self, group: str, ends: dict[str, Bounds]) -> bool:
         wanted = {(topic, partition): end for topic, bounds in ends.items()
                   for partition, (first, end) in bounds.items() if end > first}
-        committed = self._committed(f"{self.pipeline.name}.{group}")
+        committed = self._committed(f"{self.pipeline.name}.{group}", wanted)
         if group == "trainer" and not committed:
             return True  # it starts with the first model: until then there is nothing to wait for
         return all(committed.get(place, 0) >= end for place, end in wanted.items())
 
-    def _committed(self, group: str) -> dict[tuple[str, int], int]:
+    def _committed(self, group: str, places: Iterable[Place]) -> Mapping[Place, int]:
         """A broker that has just started still loads its groups: ask until it has."""
-        request = ConsumerGroupTopicPartitions(group)
         while True:
             try:
-                future = self.admin.list_consumer_group_offsets([request], request_timeout=10)[group]
-                found: list[TopicPartition] = future.result().topic_partitions
-                break
+                return self.committed(group, places)
             except KafkaException as error:
                 if time.monotonic() >= self.deadline:
                     raise KafkaUnavailable(f"Kafka does not say what group {group} has committed "
                                            f"({error.args[0].str()}); see to the broker and verify again") from error
                 time.sleep(_ASK_SECONDS)
-        return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}

@@ -63,7 +63,7 @@ class Brokers:
 
     @functools.cached_property
     def admin(self) -> AdminClient:
-        """One for all questions: librdkafka was seen to crash where clients came and went while brokers did."""
+        """One for all questions."""
         return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0,
                             "reconnect.backoff.max.ms": 500})
 

@@ -12,6 +12,7 @@ import psycopg
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from automl_stream.group_commits import Place, committed
 from automl_stream.local_stack.mlflow import store_uri
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
@@ -20,8 +21,9 @@ from automl_stream.services import PipelineServices
 from automl_stream.topic_log import TopicLog
 from automl_stream.verify.loading import load
 from automl_stream.verify.recording import Recording
+from automl_stream.verify.settling import STAGES
 from schemas.pipeline import Pipeline, load_pipeline
-from schemas.topics import EVENTS, SCORE_STATE
+from schemas.topics import EVENTS, SCORE_STATE, topic_name
 from tests.wait import wait_for
 
 GROUPS = ("monitor", "labels", "record", "trainer")
@@ -50,35 +52,36 @@ def rewound(home: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def rewind(pipeline: Pipeline, servers: str) -> None:
     """Set the commits of each group to 0, as soon as the broker has forgotten the members that died with the demo."""
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin, log = AdminClient({"bootstrap.servers": servers}), TopicLog(servers)
 
     def back(group: str) -> bool:
-        places = [TopicPartition(tp.topic, tp.partition, 0) for tp in committed(pipeline, admin, group)]
-        if any(tp.offset for tp in committed(pipeline, admin, group)):
+        done = commits(pipeline, servers, log, group)
+        if any(done.values()):
+            places = [TopicPartition(*place, 0) for place in done]
             request = ConsumerGroupTopicPartitions(f"{pipeline.name}.{group}", places)
             for future in admin.alter_consumer_group_offsets([request]).values():
                 with suppress(KafkaException):  # the group still has members: ask again
                     future.result(30)
-        return {tp.offset for tp in committed(pipeline, admin, group)} == {0}
+        return set(commits(pipeline, servers, log, group).values()) == {0}
 
     for group in GROUPS:
         wait_for(lambda group=group: back(group) or None, PATIENCE_SECONDS)
+    log.close()
 
 
-def committed(pipeline: Pipeline, admin: AdminClient, group: str) -> list[TopicPartition]:
+def commits(pipeline: Pipeline, servers: str, log: TopicLog, group: str) -> dict[Place, int]:
     """What a group has committed."""
-    name = f"{pipeline.name}.{group}"
-    request = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
-    found: list[TopicPartition] = request[name].result(30).topic_partitions
-    return found
+    topics = [topic_name(pipeline.name, topic) for topic in dict(STAGES)[group]]
+    places = [(topic, partition) for topic in topics for partition in log.bounds(topic)]
+    return committed(servers, f"{pipeline.name}.{group}", places)
 
 
 def caught_up(pipeline: Pipeline, servers: str) -> bool:
     """Whether each rewound group has again committed all there is. The trainer goes by its own state instead."""
-    admin, log = AdminClient({"bootstrap.servers": servers}), TopicLog(servers)
+    log = TopicLog(servers)
     try:
-        return all(tp.offset >= log.bounds(tp.topic)[tp.partition][1]
-                   for group in GROUPS if group != "trainer" for tp in committed(pipeline, admin, group))
+        return all(offset >= log.bounds(topic)[partition][1] for group in GROUPS if group != "trainer"
+                   for (topic, partition), offset in commits(pipeline, servers, log, group).items())
     finally:
         log.close()
 

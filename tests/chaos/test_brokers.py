@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
+from automl_stream import group_commits
 from automl_stream.verify.difference import Seen
 from automl_stream.verify.sources import check_sources
 from schemas.topics import EVENTS, PREDICTIONS, topic_name
@@ -43,9 +43,9 @@ def more_predictions(found: Stage) -> None:
 def committed(found: Stage) -> dict[int, tuple[int, int]]:
     """What the group says is done, as bounds of `events`."""
     name, group = topic_name(found.live.name, EVENTS), f"{found.live.name}.score"
-    wanted = [TopicPartition(name, partition) for partition in found.live.bounds(EVENTS)]
-    asked = found.brokers.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
-    return {found.partition: (0, max(found.offset, 0)) for found in asked[group].result().topic_partitions}
+    places = [(name, partition) for partition in found.live.bounds(EVENTS)]
+    done = group_commits.committed(found.brokers.bootstrap_servers, group, places)
+    return {partition: (0, done.get((topic, partition), 0)) for topic, partition in places}
 
 
 def nothing_committed_early(found: Stage) -> bool:

@@ -1,13 +1,11 @@
 """Waiting follows the flow, and ends at the deadline."""
 
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
+from automl_stream.group_commits import Place
 from automl_stream.verify.settling import STAGES, Settling
 
 from .model import tiny_pipeline
@@ -29,21 +27,17 @@ class Kafka:
     def bounds(self, _: str) -> dict[int, tuple[int, int]]:
         return {0: (0, 0)}
 
-    def list_consumer_group_offsets(self, requests: Iterable[ConsumerGroupTopicPartitions], **_: Any) -> dict[str, Any]:
-        (request,) = requests
-        group = request.group_id
+    def of(self, group: str, places: Iterable[Place]) -> dict[Place, int]:
         self.asked.append(group)
         answer = self.committed.get(group, {})
         self.committed |= {group: self.arriving.get(group, answer)}
-        future: Future[Any] = Future()
-        future.set_result(SimpleNamespace(topic_partitions=[TopicPartition(t, 0, o) for t, o in answer.items()]))
-        return {group: future}
+        return {(topic, 0): answer[topic] for topic, _ in places if topic in answer}
 
 
 def settling(kafka: Kafka, deadline: float, due: int = 0) -> Settling:
     anything: Any = kafka
     database: Any = SimpleNamespace(labels_due=lambda: due)
-    return Settling(pipeline=tiny_pipeline(), admin=anything, log=anything, database=database, deadline=deadline)
+    return Settling(pipeline=tiny_pipeline(), committed=kafka.of, log=anything, database=database, deadline=deadline)
 
 
 def test_nothing_lags_once_every_group_has_committed_the_ends() -> None:

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from automl_stream.group_commits import committed
 from stream_apps.worker import WorkerSettings
 
 from .echo_worker import Plan
 
 SCRIPT = Path(__file__).with_name("echo_worker.py")
 SESSION_SECONDS = 6.0  # the broker's lower limit
+NO_COMMIT = -1
 
 
 def until(condition: Callable[[], Any], what: str, patience: float = 40.0) -> Any:
@@ -179,10 +181,9 @@ class Lab:
 
     def committed(self, topic: str | None = None) -> list[int]:
         """The group's commit of every partition; negative: none."""
-        wanted = [TopicPartition(topic or self.events, n) for n in range(self.partitions)]
-        answer = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group, wanted)])
-        partitions = answer[self.group].result().topic_partitions
-        return [found.offset for found in sorted(partitions, key=lambda found: found.partition)]
+        places = [(topic or self.events, n) for n in range(self.partitions)]
+        found = committed(self.bootstrap, self.group, places)
+        return [found.get(place, NO_COMMIT) for place in places]
 
     def ends(self, topic: str | None = None) -> list[int]:
         """The end offset of every partition."""
