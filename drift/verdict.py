@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from drift.cells import OTHER
-from drift.profile import LOSS, PREDICTION
+from schemas.pipeline import LOSS, PREDICTION
 
 Contrast = Literal["location", "scale", "missing", "cell", "outside"]
 DriftKind = Literal["covariate", "prediction", "missing", "schema", "concept"]

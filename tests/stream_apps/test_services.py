@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from drift.losses import loss_row
-from drift.profile import LOSS, PREDICTION, ReferenceProfile
+from drift.profile import ReferenceProfile
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -23,6 +23,7 @@ from schemas.messages import (
     ScoreState,
     WindowCounts,
 )
+from schemas.pipeline import LOSS, PREDICTION
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTIONS, WINDOW_COUNTS, topic_name
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
