@@ -77,6 +77,11 @@ class FalseAlarmBudget(str):
         return Duration.parse(span) / size
 
 
+def history_windows(scales: int) -> int:
+    """How many closed windows a decision looks back on, its own included: the longest span, and as many before it."""
+    return 2**scales
+
+
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the pipeline is called and what it predicts."""
 
@@ -127,6 +132,11 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     longest_cycle: Duration | None = None
     detectors: tuple[DetectorName, ...] = ()
     alerting_detectors: tuple[DetectorName, ...] = ()
+
+    @property
+    def history_windows(self) -> int:
+        """How many closed windows are looked back on."""
+        return history_windows(self.scales)
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -84,7 +84,6 @@ class Monitor:
         self._app = app
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
-        self._longest = 2 ** pipeline.drift.scales  # windows
         self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
         self.metrics = MonitorMetrics()
         self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
@@ -97,7 +96,7 @@ class Monitor:
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
         self._since = 0  # end of `labelled` when the profile's first window closed
-        self._before: deque[_Said] = deque(maxlen=self._longest)
+        self._before: deque[_Said] = deque(maxlen=self._pipeline.drift.history_windows)
 
     async def assigned(self) -> None:
         """Read again from the beginning, but say nothing twice."""
