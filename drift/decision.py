@@ -134,6 +134,7 @@ class Decider:
             rows=rows,
             missing=missing,
             uncalibrated=feature.uncalibrated,
+            only_higher=feature.only_higher,
         )
         if found == np.inf:
             return window
