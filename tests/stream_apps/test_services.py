@@ -307,7 +307,7 @@ def test_a_killed_monitor_remembers_the_losses_that_it_had_counted(live: Live) -
 
 @pytest.fixture
 def watching(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    """A pipeline with detectors, one of which may alert, and nothing else; it remembers two windows."""
+    """A pipeline with detectors, one of which may alert, and nothing else; it remembers four windows."""
     keys = '[drift]\nmin_effect = 100.0\ndetectors = ["ddm", "page_hinkley"]\nalerting_detectors = ["ddm"]'
     live = Live(bootstrap_servers, tmp_path, lambda name: definition(name).replace("[drift]", keys))
     yield live
