@@ -52,7 +52,7 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
     wanted = []
     for topic in TOPICS:
         name, partitions = topic_name(pipeline.name, topic), partition_count(pipeline, topic)
-        settings = topic_settings(topic) | {"min.insync.replicas": str(min(2, replicas))}
+        settings = topic_settings(pipeline, topic) | {"min.insync.replicas": str(min(2, replicas))}
         if name not in cluster.topics:
             wanted.append(NewTopic(name, partitions, replicas, config=settings))
         elif (found := len(cluster.topics[name].partitions)) < partitions:

@@ -15,6 +15,7 @@ from drift.pooling import Pooling, spans_of
 from drift.profile import FeatureProfile, ReferenceProfile
 from drift.statistics.missing import missing_share
 from drift.verdict import Contrast, FeatureVerdict, Verdict, words
+from schemas.pipeline import history_windows
 
 WindowHistory = NDArray[np.int64]  # (windows, profile.size), newest last, all of one profile
 
@@ -41,7 +42,7 @@ class DecisionSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def history_windows(self) -> int:
         """Count vectors to keep, the closed window's included: those of the longest span, and as many before them."""
-        return 2 * self.spans[-1]
+        return history_windows(self.scales)
 
 
 def decide(profile: ReferenceProfile, history: WindowHistory, settings: DecisionSettings) -> Verdict:
@@ -133,6 +134,7 @@ class Decider:
             rows=rows,
             missing=missing,
             uncalibrated=feature.uncalibrated,
+            only_higher=feature.only_higher,
         )
         if found == np.inf:
             return window

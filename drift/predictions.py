@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from drift.cells import FeatureKind, category_cells, category_table, number_cells
 from drift.errors import ProfileError
-from drift.profile import PREDICTION, FeatureColumn, ReferenceProfile, build_profile
+from drift.profile import FeatureColumn, ReferenceProfile, build_profile
 from schemas.messages import LabelValue
 from schemas.model_file import ModelMetadata
-from schemas.pipeline import Task
+from schemas.pipeline import PREDICTION, Task
 
 Array = NDArray[np.float64]
 

@@ -27,11 +27,10 @@ from drift.cells import (
 from drift.contrasts import scores
 from drift.dependence import LENGTHS, design_effect
 from drift.errors import ProfileError
+from schemas.pipeline import LOSS
 
 MIN_INDEPENDENT_ROWS = 20
 MIN_CYCLES = 3
-LOSS = "model.loss"  # what the losses of labelled rows are called
-PREDICTION = "model.prediction"  # what the answers of one model are called
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from drift.cells import OTHER
-from drift.profile import LOSS, PREDICTION
+from schemas.pipeline import LOSS, PREDICTION
 
 Contrast = Literal["location", "scale", "missing", "cell", "outside"]
 DriftKind = Literal["covariate", "prediction", "missing", "schema", "concept"]
@@ -21,14 +21,15 @@ class FeatureVerdict(msgspec.Struct, frozen=True, kw_only=True):
     `outside` is the `cell` of numbers beyond the reference's range, or of unknown categories.
     `rows` and `missing` (share) are of the closed window. `log_p` is ln(p / weight), comparable with the verdict's
     `threshold`. `effect` is signed: reference standard deviations for location and scale, Cohen's h otherwise;
-    `lower_bound` is the 95 % bound of its size. `scale` counts the windows pooled. Untested (too few rows): no
-    `contrast`, and the figures are 0.
+    `lower_bound` is the 95 % bound of its size. `scale` counts the windows pooled. `only_higher`: nothing but a rise of
+    its level alarms. Untested (too few rows): no `contrast`, and the figures are 0.
     """
 
     name: str
     rows: int
     missing: float
     uncalibrated: str | None
+    only_higher: bool = False
     contrast: Contrast | None = None
     cell: str | None = None
     scale: int = 0
@@ -72,9 +73,17 @@ def words(ranked: Sequence[FeatureVerdict], *, rows: int, no_data: bool) -> str:
         return f"No data: the window has {rows} row{'' if rows == 1 else 's'}, too few to judge."
     for feature in ranked:
         if feature.significant:
-            reason = "uncalibrated" if feature.uncalibrated else "too small to matter"
-            return f"No alarm: {_change(feature)}, but it is {reason}."
+            return f"No alarm: {_change(feature)}, but {_reason(feature)}."
     return f"No drift in {rows} rows."
+
+
+def _reason(feature: FeatureVerdict) -> str:
+    """Why what is significant does not alarm."""
+    if feature.uncalibrated:
+        return "it is uncalibrated"
+    if feature.only_higher and not (feature.contrast == "location" and feature.effect > 0):
+        return "only a rise of its level alarms"
+    return "it is too small to matter"
 
 
 def _change(feature: FeatureVerdict) -> str:

@@ -20,6 +20,8 @@ Family = Literal["lightgbm", "logistic"]
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0)]
 
+LOSS = "model.loss"  # what the losses of labelled rows are called where they are watched like a feature
+PREDICTION = "model.prediction"  # what the answers of one model are called there
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LONGEST_DAYS = 36_500
@@ -75,6 +77,11 @@ class FalseAlarmBudget(str):
         return Duration.parse(span) / size
 
 
+def history_windows(scales: int) -> int:
+    """How many closed windows a decision looks back on, its own included: the longest span, and as many before it."""
+    return 2**scales
+
+
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the pipeline is called and what it predicts."""
 
@@ -125,6 +132,11 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     longest_cycle: Duration | None = None
     detectors: tuple[DetectorName, ...] = ()
     alerting_detectors: tuple[DetectorName, ...] = ()
+
+    @property
+    def history_windows(self) -> int:
+        """How many closed windows are looked back on."""
+        return history_windows(self.scales)
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -320,6 +332,8 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
 def _feature_checks(feature: Feature) -> Iterator[tuple[bool, str]]:
     yield (re.fullmatch(r'[^"\\\x00-\x1f]+', feature.name) is None,
            f"key 'features': found the name {feature.name!r}; allowed: text without quotes and backslashes")
+    yield (feature.name in {LOSS, PREDICTION},
+           f"key 'features': found the name '{feature.name}', under which the model itself is watched; rename it")
     yield (_wrong_default(feature), f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}")
     yield (feature.default is not None and not feature.optional,
            f"feature '{feature.name}' has a default but is not optional; add optional = true")

@@ -13,7 +13,8 @@ MAX_RECORD_BYTES = 4 << 20  # of ours: a dead letter holds its event in base64, 
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """One row of the table. `partitions` None: as many as the pipeline has; `retention_ms` -1: unlimited."""
+    """One row of the table. `partitions` None: as many as the pipeline has; `retention_ms` -1: unlimited, else the
+    least: see `retention_of`."""
 
     name: str
     key: str
@@ -68,10 +69,19 @@ def partition_count(pipeline: Pipeline, topic: Topic) -> int:
     return topic.partitions or pipeline.pipeline.partitions
 
 
-def topic_settings(topic: Topic) -> dict[str, str]:
+def retention_of(pipeline: Pipeline, topic: Topic) -> int:
+    """Milliseconds that records are kept, -1: for ever. A restarted monitor counts again what a decision looks back on,
+    and reads what it said of these windows: where that is more than 30 days, both topics are kept so much longer."""
+    windows = pipeline.windows
+    looked_back_on = windows.size * pipeline.drift.history_windows + windows.lateness
+    longer = max(0, looked_back_on - WINDOW_COUNTS.retention_ms)
+    return topic.retention_ms + (longer if topic in (WINDOW_COUNTS, DRIFT_STATS) else 0)
+
+
+def topic_settings(pipeline: Pipeline, topic: Topic) -> dict[str, str]:
     """Kafka's topic configuration."""
     largest = MAX_EVENT_BYTES if topic in (EVENTS, LABELS) else MAX_RECORD_BYTES
     settings = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(largest)}
     if topic.cleanup == "delete":
-        settings["retention.ms"] = str(topic.retention_ms)
+        settings["retention.ms"] = str(retention_of(pipeline, topic))
     return settings

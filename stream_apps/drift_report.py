@@ -54,7 +54,7 @@ class DriftJudge:
         drift, windows = self.pipeline.drift, self.pipeline.windows
         self._settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                           min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
-        self._history: deque[ClosedWindow] = deque(maxlen=self._settings.history_windows)
+        self._history: deque[ClosedWindow] = deque(maxlen=drift.history_windows)
         self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
         self._watched: _Watched | None = None
 

@@ -28,12 +28,14 @@ class LabelledLosses:
         self._bootstrap_servers = bootstrap_servers
         self._read_models = read_models
         self._profile_epochs: dict[int, int] = {}  # by the epoch of the model
+        self._unknown: set[int] = set()  # epochs that the log of models does not have
 
     async def rows(self, profile_epoch: int, until: int | None = None) -> AsyncGenerator[LossRow]:
         """The rows since the last read, up to `until` or to what has come by now.
 
         Rows of models that served under another profile are left out.
         """
+        self._unknown.clear()  # a piece asks once for each: the log may have it by the next
         async with aclosing(read_each(self._topic, self._bootstrap_servers, first=self.end, end=until)) as records:
             async for offset, value in records:
                 event = decode(value or b"", LabelledEvent)
@@ -46,7 +48,9 @@ class LabelledLosses:
                     await asyncio.sleep(0)  # detectors take up to milliseconds a row, and the group waits for a word
 
     async def _profile_epoch(self, epoch: int) -> int | None:
-        if epoch not in self._profile_epochs:
+        if epoch not in self._profile_epochs and epoch not in self._unknown:
             models = await self._read_models()
             self._profile_epochs = {a.epoch: a.profile_epoch for a in (*models.accepted, *models.canaries)}
+            if epoch not in self._profile_epochs:
+                self._unknown.add(epoch)
         return self._profile_epochs.get(epoch)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow, count_losses, loss_unit
-from drift.profile import LOSS, ReferenceProfile
+from drift.profile import ReferenceProfile
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, derived_id
-from schemas.pipeline import Pipeline
+from schemas.pipeline import LOSS, Pipeline
 from stream_apps.closing import ClosedWindow
 
 OUTSIDE = "outside the budget"

@@ -5,6 +5,7 @@ has already said, and how far each window had counted the losses of `labelled`. 
 row under their profile. Run: python -m stream_apps.monitor
 """
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
 from drift.profile import ReferenceProfile
 from schemas.codec import encode
-from schemas.messages import Firing, Model, WindowRecord
+from schemas.messages import DriftAlert, DriftReport, Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import (
@@ -83,7 +84,7 @@ class Monitor:
         self._app = app
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
-        self._longest = 2 ** pipeline.drift.scales  # windows
+        self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
         self.metrics = MonitorMetrics()
         self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
 
@@ -95,30 +96,38 @@ class Monitor:
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
         self._since = 0  # end of `labelled` when the profile's first window closed
-        self._before: deque[_Said] = deque(maxlen=self._longest)
+        self._before: deque[_Said] = deque(maxlen=self._pipeline.drift.history_windows)
 
     async def assigned(self) -> None:
         """Read again from the beginning, but say nothing twice."""
         tp = TP(self._topic(WINDOW_COUNTS), 0)
         if tp not in self._app.consumer.assignment():
             return
-        self._start_again(await read_said_before(self._pipeline.name, self._bootstrap_servers))
-        self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
+        async with self._folding:
+            self._start_again(await read_said_before(self._pipeline.name, self._bootstrap_servers))
+            self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
         log.info("window counts are read from the beginning", windows_reported=len(self._said.reported))
 
     async def watch(self, stream: Any) -> None:
         """Fold chunk after chunk; a chunk is complete when everything said about it is delivered."""
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
-            if not self._app.consumer.current(event.message):
-                continue
-            for record in event.message.take():
-                for window in self._ledger.offer(_decode_counts(record.value)):
-                    await self._close(window)
-            self.metrics.late.set(self._ledger.late_records)
-            self._app.consumer.complete(event.message)
+            async with self._folding:
+                await self._fold(event.message)
 
-    async def _close(self, window: ClosedWindow) -> None:
+    async def _fold(self, chunk: Any) -> None:
+        if not self._app.consumer.current(chunk):
+            return
+        for record in chunk.take():
+            for window in self._ledger.offer(_decode_counts(record.value)):
+                # A chunk may take longer than a revoke waits for it.
+                if not self._app.consumer.current(chunk):
+                    return
+                await self._close(window, chunk)
+        self.metrics.late.set(self._ledger.late_records)
+        self._app.consumer.complete(chunk)
+
+    async def _close(self, window: ClosedWindow, chunk: Any) -> None:
         if self._judging != window.profile_epoch:
             self._judging, self._judge, self._since = window.profile_epoch, None, self._losses.end
             self._before.clear()
@@ -135,13 +144,17 @@ class Monitor:
             judge.remember(window)
             return
         report, verdict = judge.judge(window, self._losses.end, await self._predictions.of(window))
-        if judge.alerts(report):
-            alert = judge.alert(report, verdict, await self._serving())
+        alert = judge.alert(report, verdict, await self._serving()) if judge.alerts(report) else None
+        if self._app.consumer.current(chunk):  # else the next owner says it, perhaps of more labelled rows
+            await self._say(report, alert)
+
+    async def _say(self, report: DriftReport, alert: DriftAlert | None) -> None:
+        if alert is not None:
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)
             # Before the report: a crash between the two says the alert again, under the same id and of the same rows.
             await self._send(DRIFT_ALERTS, alert.alert_id, encode(alert))
             self.metrics.alerts.inc()
-        await self._send(DRIFT_STATS, str(window.start), encode(report))
+        await self._send(DRIFT_STATS, str(report.window_start), encode(report))
         self.metrics.windows.inc()
         for feature in report.features[:50]:
             self.metrics.effect.labels(feature.name).set(feature.effect)

@@ -118,10 +118,11 @@ class History:
         return TrainingRows(dataset=dataset, rows=self._rows(chosen), classes=self.classes(last))
 
     def fresh(self, first: int, last: int) -> Rows:
-        """Of the same rows those of events that no row before had: nothing that was fitted on rows before `first` knows
-        them."""
-        chosen = self._counting(first, last)
-        return self._rows(chosen[self._fresh[chosen]])
+        """Of the rows from offset `first` to `last` those of events that no row before had: nothing that was fitted on
+        rows before `first` knows them. Also those whose label was revised since: what a model says of a row does not
+        depend on its label, and without them the rare class, which revisions often confirm, would be missing."""
+        begin, end = self._between(first, last)
+        return self._rows(begin + np.flatnonzero(self._fresh[begin:end]))
 
     def classes(self, last: int) -> tuple[str, ...]:
         """Classes that the log had shown once offset `last` was read, in alphabetical order."""
@@ -153,10 +154,14 @@ class History:
                     discrete=columns, labels=[e.label for e in entries], losses=self._losses[chosen])
 
     def _counting(self, first: int, last: int) -> NDArray[np.int64]:
+        begin, end = self._between(first, last)
+        return begin + np.flatnonzero(self._void_from[begin:end] > last)
+
+    def _between(self, first: int, last: int) -> tuple[int, int]:
+        """Index of the first row that is kept of these offsets, and of the row after them."""
         offsets = self._offsets[: len(self._entries)]
         begin = max(self._start, int(np.searchsorted(offsets, first, side="left")))
-        end = int(np.searchsorted(offsets, last, side="right"))
-        return begin + np.flatnonzero(self._void_from[begin:end] > last)
+        return begin, int(np.searchsorted(offsets, last, side="right"))
 
     def _store(self, offset: int, event: LabelledEvent) -> int:
         if len(self._entries) == len(self._offsets):

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
-from drift.profile import LOSS
 from schemas.messages import DriftAlert, DriftReport, Firing, derived_id
-from schemas.pipeline import Pipeline
+from schemas.pipeline import LOSS, Pipeline
 
 ALERTS = "alerts"
 Window = tuple[int, str]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
-from drift.profile import LOSS, PREDICTION
 from schemas.messages import (
     DriftReport,
     PartitionCount,
@@ -15,6 +14,7 @@ from schemas.messages import (
     WindowCounts,
     WindowRecord,
 )
+from schemas.pipeline import LOSS, PREDICTION
 from schemas.topics import EVENTS
 
 REPORTS = "reports"

@@ -226,6 +226,20 @@ def test_an_uncalibrated_feature_is_shown_and_does_not_alarm(profiled: Profiled)
     assert verdict.words.endswith("but it is uncalibrated.")
 
 
+@pytest.mark.parametrize(("shift", "min_effect", "reason"), [
+    (-3.0, 0.05, "only a rise of its level alarms"),
+    (3.0, 100.0, "it is too small to matter"),
+])
+def test_of_what_alarms_only_where_it_rises_a_large_fall_is_not_called_small(
+        profiled: Profiled, shift: float, min_effect: float, reason: str) -> None:
+    profile, history = slowly(profiled, shift)
+    marked = tuple(msgspec.structs.replace(feature, only_higher=True) for feature in profile.features)
+    settings = msgspec.structs.replace(SETTINGS, min_effect=min_effect)
+    verdict = decide(ReferenceProfile(features=marked), history, settings)
+    assert verdict.words.startswith(f"No alarm: f001 moved {'up' if shift > 0 else 'down'} by")
+    assert verdict.words.endswith(f", but {reason}.")
+
+
 def test_the_budget_is_shared_by_windows_features_and_scales(profiled: Profiled) -> None:
     profile, history = slowly(profiled, 0.0)
     assert decide(profile, history, SETTINGS).threshold == pytest.approx(-np.log(1000 * 3 * 12))

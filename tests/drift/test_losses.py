@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from drift.losses import MAX_LOSS, LossRow, answer_loss, count_losses, loss_row, loss_unit, served_loss
-from drift.profile import LOSS, FeatureColumn, ReferenceProfile, build_profile
+from drift.profile import FeatureColumn, ReferenceProfile, build_profile
 from schemas.messages import LabelledEvent, Model
-from schemas.pipeline import Feature, Identity, Pipeline
+from schemas.pipeline import LOSS, Feature, Identity, Pipeline
 from stream_apps.closing import ClosedWindow
 from stream_apps.drift_report import DriftJudge
 

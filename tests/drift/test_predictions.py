@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 
 from drift.errors import ProfileError
 from drift.predictions import PredictionCounter, decode_predictions, prediction_profile, said
-from drift.profile import PREDICTION, FeatureColumn, ReferenceProfile, build_profile
+from drift.profile import FeatureColumn, ReferenceProfile, build_profile
 from drift.verdict import Verdict
 from schemas.messages import DriftReport, Model
 from schemas.model_file import ModelMetadata
-from schemas.pipeline import Feature, Identity, Pipeline, Task
+from schemas.pipeline import PREDICTION, Feature, Identity, Pipeline, Task
 from stream_apps.closing import ClosedWindow
 from stream_apps.drift_report import DriftJudge, Predictions
 

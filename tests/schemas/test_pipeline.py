@@ -68,6 +68,8 @@ def test_a_bad_section_is_told_with_file_key_finding_and_what_is_allowed(section
     (FEATURE + 'type = "boolean"\noptional = true\ndefault = 1', ["'b'", "1.0", "not a boolean"]),
     ('[[features]]\nname = ""\ntype = "number"', ["'features'", "''", "allowed"]),
     ('[[features]]\nname = "\\""\ntype = "number"', ["'features'", "quotes"]),
+    ('[[features]]\nname = "model.loss"\ntype = "number"', ["'features'", "'model.loss'", "rename"]),
+    ('[[features]]\nname = "model.prediction"\ntype = "number"', ["'features'", "'model.prediction'", "rename"]),
 ])
 def test_a_bad_feature_is_told_with_its_name(feature: str, words: list[str]) -> None:
     said = error_of(GOOD.format(section="", feature=feature))

@@ -5,12 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import messages, topics
 from schemas.codec import encode
 from schemas.json_schema import TYPES
-from schemas.pipeline import Feature, Identity, Pipeline
+from schemas.pipeline import Drift, Duration, Feature, Identity, Pipeline, Windows
 from schemas.topics import (
+    DAY_MS,
+    DRIFT_STATS,
     EVENTS,
     LABELLED,
     LABELS,
@@ -19,8 +22,10 @@ from schemas.topics import (
     MODEL_UPDATES,
     SCORE_STATE,
     TOPICS,
+    WINDOW_COUNTS,
     Topic,
     partition_count,
+    retention_of,
     topic_settings,
 )
 
@@ -78,10 +83,22 @@ def test_each_topics_message_is_a_type_with_a_schema(topic: Topic) -> None:
 
 def test_what_the_log_decides_is_never_shortened_and_the_log_of_models_never_compacted() -> None:
     for topic in (LABELLED, MODEL_UPDATES):
-        assert topic_settings(topic)["retention.ms"] == "-1"
-        assert topic_settings(topic)["cleanup.policy"] == "delete"
-    assert topic_settings(SCORE_STATE)["cleanup.policy"] == "compact"
-    assert "retention.ms" not in topic_settings(SCORE_STATE)
+        assert topic_settings(PIPELINE, topic)["retention.ms"] == "-1"
+        assert topic_settings(PIPELINE, topic)["cleanup.policy"] == "delete"
+    assert topic_settings(PIPELINE, SCORE_STATE)["cleanup.policy"] == "compact"
+    assert "retention.ms" not in topic_settings(PIPELINE, SCORE_STATE)
+
+
+@pytest.mark.parametrize(("size", "scales", "days"), [(200_000, 7, 30), (DAY_MS, 4, 30), (DAY_MS, 7, 129)])
+def test_window_counts_are_kept_as_long_as_a_decision_looks_back_and_reports_longer(
+        size: int, scales: int, days: int) -> None:
+    """Else a restarted monitor would pool fewer windows, or say again what it has said."""
+    pipeline = replace(PIPELINE, windows=Windows(size=Duration(size), lateness=Duration(DAY_MS)),
+                       drift=Drift(scales=scales))
+    assert int(topic_settings(pipeline, WINDOW_COUNTS)["retention.ms"]) == days * DAY_MS
+    assert retention_of(pipeline, DRIFT_STATS) == (days + 60) * DAY_MS
+    assert retention_of(pipeline, LABELLED) == -1
+    assert retention_of(pipeline, EVENTS) == 7 * DAY_MS
 
 
 def test_a_topic_has_the_pipelines_partitions_unless_one_order_for_everyone_matters() -> None:
@@ -91,7 +108,7 @@ def test_a_topic_has_the_pipelines_partitions_unless_one_order_for_everyone_matt
 
 
 def test_only_what_comes_from_outside_is_held_to_the_size_of_an_event() -> None:
-    limits = {topic: int(topic_settings(topic)["max.message.bytes"]) for topic in TOPICS}
+    limits = {topic: int(topic_settings(PIPELINE, topic)["max.message.bytes"]) for topic in TOPICS}
     assert {topic.name for topic, limit in limits.items() if limit == MAX_EVENT_BYTES} == {EVENTS.name, LABELS.name}
     assert set(limits.values()) == {MAX_EVENT_BYTES, MAX_RECORD_BYTES}
 

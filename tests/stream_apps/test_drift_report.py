@@ -173,12 +173,13 @@ def test_remembering_a_window_counts_for_the_next_as_judging_it_would() -> None:
     assert straight.judge(window(10_000, reference())) == restarted.judge(window(10_000, reference()))
 
 
-def test_the_history_is_as_long_as_the_longest_scale() -> None:
-    longest = 2 ** (PIPELINE.drift.scales - 1)
-    forgetful, young = judge(), judge()
-    forgetful.remember(window(0, moved()))
-    for number in range(longest):
-        forgetful.remember(window(10_000 * (number + 1), reference()))
-        young.remember(window(10_000 * (number + 1), reference()))
-    newest = window(10_000 * (longest + 1), reference())
-    assert forgetful.judge(newest) == young.judge(newest)
+@pytest.mark.parametrize(("between", "same"), [(2, False), (3, True)])
+def test_the_history_is_as_long_as_the_longest_span_and_as_much_before_it(between: int, same: bool) -> None:
+    """Two scales pool two windows, and those before them extend the reference up to a fourth; a fifth is forgotten."""
+    remembering, young = judge(), judge()
+    remembering.remember(window(0, moved() // 5))
+    for number in range(between):
+        for judging in (remembering, young):
+            judging.remember(window(10_000 * (number + 1), reference() // 5))
+    newest = window(10_000 * (between + 1), reference() // 5)
+    assert (remembering.judge(newest) == young.judge(newest)) == same

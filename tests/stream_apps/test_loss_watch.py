@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from drift.losses import LossRow
-from drift.profile import LOSS, ReferenceProfile
+from drift.profile import ReferenceProfile
 from schemas.codec import decode, encode
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, derived_id
-from schemas.pipeline import Pipeline
+from schemas.pipeline import LOSS, Pipeline
 from stream_apps.closing import ClosedWindow
 from stream_apps.drift_report import DriftJudge
 from stream_apps.loss_watch import LossWatch, alerting_firing

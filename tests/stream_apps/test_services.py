@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from drift.losses import loss_row
-from drift.profile import LOSS, PREDICTION, ReferenceProfile
+from drift.profile import ReferenceProfile
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -23,6 +23,7 @@ from schemas.messages import (
     ScoreState,
     WindowCounts,
 )
+from schemas.pipeline import LOSS, PREDICTION
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTIONS, WINDOW_COUNTS, topic_name
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
@@ -306,7 +307,7 @@ def test_a_killed_monitor_remembers_the_losses_that_it_had_counted(live: Live) -
 
 @pytest.fixture
 def watching(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    """A pipeline with detectors, one of which may alert, and nothing else; it remembers two windows."""
+    """A pipeline with detectors, one of which may alert, and nothing else; it remembers four windows."""
     keys = '[drift]\nmin_effect = 100.0\ndetectors = ["ddm", "page_hinkley"]\nalerting_detectors = ["ddm"]'
     live = Live(bootstrap_servers, tmp_path, lambda name: definition(name).replace("[drift]", keys))
     yield live

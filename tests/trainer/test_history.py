@@ -41,14 +41,14 @@ def test_a_higher_revision_takes_the_place_of_the_label_before_it(make_pipeline:
     assert history.dataset(0, 1).rows.labels == ["yes", "yes"]  # what counted then can still be asked for
 
 
-def test_fresh_rows_are_those_whose_event_no_row_before_them_had(make_pipeline: Make) -> None:
+def test_fresh_rows_are_those_whose_event_no_row_before_them_had_revised_or_not(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     log = [event(pipeline, 1), event(pipeline, 2), event(pipeline, 1, "no", 1), event(pipeline, 3), event(pipeline, 3),
            event(pipeline, 4), event(pipeline, 4, "no", 1)]
     history = history_of(pipeline, log)
     assert history.dataset(2, 6).rows.ts.tolist() == [1, 3, 4]
-    assert history.fresh(2, 6).ts.tolist() == [3]  # 1 was known, and what counts of 4 is its revision
-    assert history.fresh(0, 5).ts.tolist() == [2, 3, 4]
+    assert history.fresh(2, 6).ts.tolist() == [3, 4]  # 1 was known; what a model says of 4 does not depend on its label
+    assert history.fresh(0, 5).ts.tolist() == [1, 2, 3, 4]
 
 
 def test_labels_of_one_revision_that_contradict_each_other_never_train(make_pipeline: Make) -> None:

@@ -10,7 +10,7 @@ from automl_stream.topic_log import Log, Record
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
 from drift.losses import loss_row
-from drift.profile import LOSS, PREDICTION, ReferenceProfile
+from drift.profile import ReferenceProfile
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
@@ -31,7 +31,7 @@ from schemas.messages import (
     derived_id,
 )
 from schemas.model_log import Accepted, ModelLog
-from schemas.pipeline import Pipeline
+from schemas.pipeline import LOSS, PREDICTION, Pipeline
 from schemas.topics import (
     DEAD_LETTERS,
     DRIFT_ALERTS,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import SHOWN, judge
-from drift.profile import LOSS, PREDICTION
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -24,6 +23,7 @@ from schemas.messages import (
     WindowCounts,
     derived_id,
 )
+from schemas.pipeline import LOSS, PREDICTION
 from schemas.topics import (
     DEAD_LETTERS,
     DRIFT_ALERTS,
