@@ -1,6 +1,7 @@
 """A chunk enters the windows and the covered offset in one step, and only while it belongs to this assignment."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from schemas.messages import Prediction, ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
 from stream_apps.checkpoints import Standing
-from stream_apps.score import MAX_UNDELIVERED, ScoreAgent
+from stream_apps.crash_file import Range
+from stream_apps.score import MAX_UNDELIVERED, PART_ROWS, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.tiny import FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
@@ -114,6 +116,33 @@ def test_a_chunk_that_waited_for_the_first_model_and_was_revoked_writes_no_check
             agent.follower._news.notify_all()
         await scoring
         assert states(agent) == []
+
+    play(scenario)
+
+
+def test_the_error_of_one_part_of_a_chunk_comes_up_when_the_other_has_ended(
+        agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    ended: list[int] = []
+
+    def scored(part: list[int], *_: object) -> None:
+        if part[0] == 0:
+            raise RuntimeError("the first part")
+        may_end.wait()
+        ended.append(len(part))
+
+    async def scenario() -> None:
+        monkeypatch.setattr(agent._scorer, "run", scored)
+        rows, slots = Range("T", 0, 0, PART_ROWS + 1), serving(tiny_model())
+        scoring = asyncio.ensure_future(agent._scored(0, rows, slots, range(PART_ROWS + 1)))
+        try:
+            await turns()
+            assert not scoring.done()
+        finally:
+            may_end.set()
+        with pytest.raises(RuntimeError, match="the first part"):
+            await scoring
+        assert ended == [1]
 
     play(scenario)
 
