@@ -190,7 +190,8 @@ class ScoreAgent:
         standings = await read_standings(self._pipeline.name, mine, self._settings.bootstrap_servers)
         self._partitions = {p: self._restore(p, standings[p]) for p in mine}
         for p, partition in self._partitions.items():
-            self._app.consumer.resume_at[TP(self._events, p)] = partition.covered
+            # Without a checkpoint from 0 on: what retention has removed by now gets its dead letter, too.
+            self._app.consumer.resume_at[TP(self._events, p)] = partition.covered if standings[p].state else 0
         log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
 
     def _restore(self, partition: int, standing: Standing) -> ScoredPartition:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
@@ -157,6 +158,22 @@ def test_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> Non
         assert [(s.covered, s.epoch) for s in states(agent)] == [(500, 0), (501, 0)]
 
     play(scenario)
+
+
+def test_reading_resumes_at_the_checkpoint_and_without_one_at_0_so_that_what_expired_is_told(
+        agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = SimpleNamespace(assignment=lambda: {TP("tiny.events", 0), TP("tiny.events", 1)}, resume_at={},
+                               complete=None)
+    state = ScoreState(partition=1, covered=700, epoch=0, watermark=None, windows=[], late_rows=0, paused=False)
+
+    async def read(*_: object) -> dict[int, Standing]:
+        return {0: Standing(first=500, state=None, predicted=0), 1: Standing(first=500, state=state, predicted=0)}
+
+    monkeypatch.setattr(score, "read_standings", read)
+    monkeypatch.setattr(agent, "_app", SimpleNamespace(consumer=consumer))
+    play(agent.assigned)
+    assert consumer.resume_at == {TP("tiny.events", 0): 0, TP("tiny.events", 1): 700}
+    assert {p: partition.covered for p, partition in agent._partitions.items()} == {0: 500, 1: 700}
 
 
 def test_a_partition_never_goes_back_to_an_older_model(agent: ScoreAgent) -> None:
