@@ -87,8 +87,9 @@ def race(lab: Lab, contender: Contender, shape: Shape, count: int,
             _await_group(lab.admin, pipeline, processes, shape)
             pipeline.fill(WARM_UP, seed=WARM_UP_SEED)
             pipeline.drain(PREDICTIONS, WARM_UP, processes=processes)
-            _signal(processes, signal.SIGSTOP)
-            pipeline.fill(count, padding=shape.padding)
+            backlog = lab.events(shape.features, count, padding=shape.padding)
+            _signal(processes, signal.SIGSTOP)  # for less than a session: the events are made before
+            pipeline.produce(topic_name(pipeline.name, EVENTS), backlog)
             before = [usage(process.pid).cpu_seconds for process in processes]
             threads_before = thread_seconds(processes[0].pid)
             _signal(processes, signal.SIGCONT)

@@ -110,10 +110,10 @@ class LabelAgent:
         self.emitted.inc(len(pairs))
 
 
-def _block(headers: Sequence[tuple[str, bytes]]) -> tuple[int | None, int | None]:
+def _block(headers: Sequence[tuple[str, bytes | None]]) -> tuple[int | None, int | None]:
     for name, value in headers or ():
         if name == "block":
-            number, size = value.split(b"/")
+            number, size = (value or b"").split(b"/")  # a header may have no value
             return int(number), int(size)
     return None, None
 

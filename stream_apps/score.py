@@ -6,7 +6,7 @@ Run: python -m stream_apps.score
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -135,8 +135,8 @@ class ScoreAgent:
             return self._scorer.run(records, partition, slots, now)  # faster than another thread would take it up
         # The model runs without Python's lock: meanwhile another thread reads or writes its part.
         parts = [records[first:first + PART_ROWS] for first in range(0, len(records), PART_ROWS)]
-        return joined(await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(
-            self._threads, self._scorer.run, part, partition, slots, now, deadly) for part in parts)))
+        return joined(await _all_of([asyncio.get_running_loop().run_in_executor(
+            self._threads, self._scorer.run, part, partition, slots, now, deadly) for part in parts]))
 
     async def _swap(self, partition: ScoredPartition, slots: Slots) -> None:
         """Rows from here on belong to `slots`: true once the checkpoint that says so is delivered."""
@@ -190,7 +190,8 @@ class ScoreAgent:
         standings = await read_standings(self._pipeline.name, mine, self._settings.bootstrap_servers)
         self._partitions = {p: self._restore(p, standings[p]) for p in mine}
         for p, partition in self._partitions.items():
-            self._app.consumer.resume_at[TP(self._events, p)] = partition.covered
+            # Without a checkpoint from 0 on: what retention has removed by now gets its dead letter, too.
+            self._app.consumer.resume_at[TP(self._events, p)] = partition.covered if standings[p].state else 0
         log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
 
     def _restore(self, partition: int, standing: Standing) -> ScoredPartition:
@@ -213,6 +214,16 @@ class ScoreAgent:
         slots = self.follower.current
         return {"ok": slots is not None, "epoch": slots.epoch if slots else None,
                 "covered": {str(p): s.covered for p, s in dict(self._partitions).items()}}
+
+
+async def _all_of(parts: Sequence[Awaitable[ScoredChunk]]) -> list[ScoredChunk]:
+    """What every part gives; an error comes up when no part runs any more: the crash note is for all of them."""
+    found: list[ScoredChunk] = []
+    for ended in await asyncio.gather(*parts, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+        found.append(ended)
+    return found
 
 
 def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, ScoreAgent]:

@@ -27,11 +27,13 @@ from schemas.codec import (
 )
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
 from schemas.pipeline import Pipeline
+from schemas.topics import MAX_EVENT_BYTES, MAX_RECORD_BYTES
 from stream_apps.answers import Answers, answer
 from stream_apps.model_slot import Slots
 from stream_apps.windows import CountedRows, Ints
 
 DAY_MS = 86_400_000
+MAX_PREDICTION_BYTES = MAX_RECORD_BYTES - MAX_EVENT_BYTES  # it gets a key, and in `labelled` a label
 Pair = tuple[bytes | None, bytes]
 
 
@@ -114,13 +116,15 @@ class Scorer:
         answers, unanswered = answer([r.key for r in scored], numbers, discrete, slots, self._matrix)
         if unanswered:
             return self._without(unanswered, dead, scored, records, slots, now)
+        predictions = self._encode(scored, events, ts[is_row], values, answers, partition, now)
+        if oversized := _oversized(predictions):
+            return self._without(oversized, dead, scored, records, slots, now)
         layout = slots.layout
         cells = slots.champion.counter.indices(numbers, discrete)
         if layout.models:
             cells = np.column_stack((cells, answers.cells + np.int32(layout.size)))
         return ScoredChunk(
-            predictions=self._encode(scored, events, ts[is_row], values, answers, partition, now),
-            dead_letters=dead.letters, reasons=dead.reasons,
+            predictions=predictions, dead_letters=dead.letters, reasons=dead.reasons,
             rows=CountedRows(
                 offsets=np.fromiter((r.offset for r in records), dtype=np.int64, count=len(records)), ts=ts,
                 record_ts=_timestamps(records), is_row=is_row,
@@ -177,11 +181,11 @@ class Scorer:
             return None
         return ts
 
-    def _without(self, unanswered: dict[int, str], dead: "_Graves", scored: list[Record], records: list[Record],
+    def _without(self, unscored: dict[int, str], dead: "_Graves", scored: list[Record], records: list[Record],
                  slots: Slots, now: int) -> ScoredChunk:
-        """Rows that the model cannot answer are dead letters; the others are scored as if those were not there."""
-        poison = {scored[row].offset for row in unanswered}
-        for row, reason in unanswered.items():
+        """Rows that have no prediction, and why, are dead letters; the others are scored as if those were not there."""
+        poison = {scored[row].offset for row in unscored}
+        for row, reason in unscored.items():
             dead.bury(scored[row], "poison", reason)
         chunk = self.run([r for r in records if r.offset not in poison], dead.partition, slots, now)
         return replace(chunk, dead_letters=dead.letters + chunk.dead_letters, reasons=dead.reasons + chunk.reasons)
@@ -214,6 +218,13 @@ class _Graves:
         """One record could not be scored."""
         self.letters.append(dead_letter(record, self._scorer.source(self.partition, record.offset), reason, detail))
         self.reasons[reason] += 1
+
+
+def _oversized(predictions: list[Pair]) -> dict[int, str]:
+    """Rows whose prediction is too long for its topic, or with a label for `labelled`: a control character, one byte in
+    Avro, has six in JSON."""
+    return {row: f"its prediction would have {len(value)} bytes; {MAX_PREDICTION_BYTES} may be"
+            for row, (_, value) in enumerate(predictions) if len(value) > MAX_PREDICTION_BYTES}
 
 
 def dead_letter(record: Record, source: str, reason: DeadLetterReason, detail: str) -> Pair:

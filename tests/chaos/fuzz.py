@@ -108,7 +108,9 @@ def one_round(servers: str, directory: Path, seed: int, count: int, tally: Tally
         found = differences(reading)
         assert found == [], found[:5]
         ends = judge(reading, sent, tally)
-        assert live.count(PREDICTIONS) == ends["event"], "an undisturbed run repeats nothing"
+        # Who loses its membership on a busy machine, and gets it again, may repeat what it had not covered.
+        if live.log("score").read_text().count('"partitions assigned"') == 1:
+            assert live.count(PREDICTIONS) == ends["event"], "an undisturbed run repeats nothing"
         assert counted(port) == Counter(e.message.reason for e in reading.dead_letters)
     finally:
         live.close()

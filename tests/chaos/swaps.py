@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from msgspec import Struct
@@ -230,9 +229,13 @@ def restart(live: Live, worker: Any, port: int) -> Any:
 def settled(live: Live, port: int, epoch: int) -> Span:
     """From what is in `events` now to where it ends once every partition has been scored past that."""
     first = {p: end for p, (_, end) in live.bounds(EVENTS).items()}
-    live.until(lambda: all(covered(port).get(p, 0) > end for p, end in first.items()), f"rows of epoch {epoch}",
-               PATIENCE_SECONDS)
-    return Span(epoch=epoch, first=first, end=covered(port))
+
+    def past() -> Offsets | None:
+        found = covered(port)
+        return found if all(found.get(p, 0) > end for p, end in first.items()) else None
+
+    end = live.until(past, f"rows of epoch {epoch}", PATIENCE_SECONDS)
+    return Span(epoch=epoch, first=first, end=end or {})
 
 
 def covered(port: int) -> Offsets:
@@ -240,7 +243,7 @@ def covered(port: int) -> Offsets:
     try:
         with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
             found: dict[str, int] = json.load(answer)["covered"]
-    except (URLError, ConnectionError):
+    except OSError:
         return {}
     return {int(partition): end for partition, end in found.items()}
 

@@ -27,3 +27,4 @@ def test_joins_and_leaves_every_five_seconds_skip_no_offset(tmp_path: Path) -> N
     outcome = run(CHURN_QUICK, churn(CHURN_QUICK), tmp_path, SEED)
     must_be_well(outcome)
     assert outcome.leaves == CHURN_QUICK.leaves
+    assert (outcome.crashes, outcome.unclean_stops) == (0, 0), "nothing that was done to a worker explains a crash"

@@ -220,12 +220,14 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
                        event_id="r", entity="x", ts=1, label="a", revision=2**40)),
                encode(Label(event_id="i", entity=random.Random(1).randbytes(10_000).hex(), ts=1, label="a"))]
         records = [label_record(k, value) for k, value in enumerate([*bad, good])]
-        records.append(label_record(99, encode(Label(event_id="b", entity="x", ts=1, label="a")), b"one/of many"))
+        misplaced = encode(Label(event_id="b", entity="x", ts=1, label="a"))
+        records += [label_record(98, misplaced, b"one/of many"), label_record(99, misplaced)]
+        records[-1].headers = [("block", None)]  # type: ignore[list-item]  # what Kafka makes of a header without a value
         await agent.store(FakeStream((f"{desk.pipeline.name}.labels", 0, records)))
         await desk.predict(prediction("good"))
         assert [(e.event_id, e.label) for e in await desk.emitted()] == [("good", "1")]
         assert len(app.completed) == 1
-        assert agent.refused._value.get() == len(bad) + 1
+        assert agent.refused._value.get() == len(bad) + 2
         forget_metrics(agent)
 
     play(scenario)

@@ -1,19 +1,22 @@
 """A chunk enters the windows and the covered offset in one step, and only while it belongs to this assignment."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
 from stream_apps.checkpoints import Standing
-from stream_apps.score import MAX_UNDELIVERED, ScoreAgent
+from stream_apps.crash_file import Range
+from stream_apps.score import MAX_UNDELIVERED, PART_ROWS, ScoreAgent
 from stream_apps.settings import ServiceSettings
 from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.tiny import FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
@@ -118,6 +121,33 @@ def test_a_chunk_that_waited_for_the_first_model_and_was_revoked_writes_no_check
     play(scenario)
 
 
+def test_the_error_of_one_part_of_a_chunk_comes_up_when_the_other_has_ended(
+        agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    ended: list[int] = []
+
+    def scored(part: list[int], *_: object) -> None:
+        if part[0] == 0:
+            raise RuntimeError("the first part")
+        may_end.wait()
+        ended.append(len(part))
+
+    async def scenario() -> None:
+        monkeypatch.setattr(agent._scorer, "run", scored)
+        rows, slots = Range("T", 0, 0, PART_ROWS + 1), serving(tiny_model())
+        scoring = asyncio.ensure_future(agent._scored(0, rows, slots, range(PART_ROWS + 1)))
+        try:
+            await turns()
+            assert not scoring.done()
+        finally:
+            may_end.set()
+        with pytest.raises(RuntimeError, match="the first part"):
+            await scoring
+        assert ended == [1]
+
+    play(scenario)
+
+
 def test_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> None:
     async def scenario() -> None:
         agent._partitions[0] = partition = agent._restore(0, Standing(first=500, state=None, predicted=0))
@@ -128,6 +158,22 @@ def test_a_log_that_begins_later_is_covered_from_there(agent: ScoreAgent) -> Non
         assert [(s.covered, s.epoch) for s in states(agent)] == [(500, 0), (501, 0)]
 
     play(scenario)
+
+
+def test_reading_resumes_at_the_checkpoint_and_without_one_at_0_so_that_what_expired_is_told(
+        agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = SimpleNamespace(assignment=lambda: {TP("tiny.events", 0), TP("tiny.events", 1)}, resume_at={},
+                               complete=None)
+    state = ScoreState(partition=1, covered=700, epoch=0, watermark=None, windows=[], late_rows=0, paused=False)
+
+    async def read(*_: object) -> dict[int, Standing]:
+        return {0: Standing(first=500, state=None, predicted=0), 1: Standing(first=500, state=state, predicted=0)}
+
+    monkeypatch.setattr(score, "read_standings", read)
+    monkeypatch.setattr(agent, "_app", SimpleNamespace(consumer=consumer))
+    play(agent.assigned)
+    assert consumer.resume_at == {TP("tiny.events", 0): 0, TP("tiny.events", 1): 700}
+    assert {p: partition.covered for p, partition in agent._partitions.items()} == {0: 500, 1: 700}
 
 
 def test_a_partition_never_goes_back_to_an_older_model(agent: ScoreAgent) -> None:

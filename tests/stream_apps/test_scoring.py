@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.profile import ReferenceProfile
+from schemas.avro import AvroEventCodec
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import DeadLetter, DeadLetterReason, Prediction, Watermark
+from schemas.topics import MAX_EVENT_BYTES, MAX_RECORD_BYTES
 from stream_apps.model_slot import load_model
 from stream_apps.scoring import ScoredChunk, Scorer, joined
 from stream_apps.windows import PartitionWindows, WindowSettings
+from tests.schemas.test_avro import Registered
 from tests.tiny import (
     MAX_FUTURE,
     FakeRecord,
@@ -139,6 +142,22 @@ def test_a_row_that_the_model_cannot_answer_costs_only_itself() -> None:
     letters = [decode(value, DeadLetter) for _, value in chunk.dead_letters]
     assert {(x.source, x.reason) for x in letters} == {("T-0-1", "poison"), ("T-0-2", "malformed")}
     assert chunk.rows.offsets.tolist() == [0, 3]
+    assert len(chunk.rows.cells) == 2
+
+
+def test_a_row_whose_prediction_no_topic_would_take_costs_only_itself() -> None:
+    codec = AvroEventCodec(tiny_pipeline(), Registered())
+    values = [codec.encode(name, WALL, "x", {"a": 1.0, "b": None, "c": text})
+              for name, text in (("a", "x"), ("b", "\x01" * 600_000), ("c", "\x01" * 500_000))]
+    assert max(map(len, values)) < MAX_EVENT_BYTES
+    records = [FakeRecord(offset=k, timestamp=WALL, value=value, key=b"k") for k, value in enumerate(values)]
+    chunk = Scorer(tiny_pipeline(), "T", codec).run(records, 0, serving(MODEL), WALL)
+    assert [decode(value, Prediction).event_id for _, value in chunk.predictions] == ["a", "c"]
+    ((_, dead),) = chunk.dead_letters
+    letter = decode(dead, DeadLetter)
+    assert (letter.source, letter.reason, letter.raw) == ("T-0-1", "poison", values[1])
+    assert max(len(value) for _, value in [*chunk.predictions, *chunk.dead_letters]) < MAX_RECORD_BYTES
+    assert chunk.rows.offsets.tolist() == [0, 2]
     assert len(chunk.rows.cells) == 2
 
 

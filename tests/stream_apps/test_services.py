@@ -175,6 +175,7 @@ def write_entities(live: Live, first: int, count: int) -> None:
         live.write(EVENTS, k % 2, event_bytes(f"e{k}", START + k * 20, a=k % 7, b=None), key=b"entity-%d" % k)
 
 
+@pytest.mark.timeout(600)
 def test_a_row_that_the_process_dies_of_is_a_dead_letter_after_three_deaths_and_the_others_are_scored(
         live: Live) -> None:
     live.announce(1.0, -1, fragile=True)
@@ -182,10 +183,10 @@ def test_a_row_that_the_process_dies_of_is_a_dead_letter_after_three_deaths_and_
                key=b"k")
     for _ in range(DEATHS):
         score = live.start("score")
-        wait_for(lambda score=score: score.poll() is not None, 60)
+        wait_for(lambda score=score: score.poll() is not None, 120)
         live.expect(score)
     live.start("score")
-    live.until(live.covered, "all events to be covered")
+    live.until(live.covered, "all events to be covered", 180)
     reading = live.reading()
     assert {(x.message.reason, x.message.last_offset) for x in reading.dead_letters} == {("poison", 13), ("poison", 31)}
     assert len(reading.predictions) == 38

@@ -1,7 +1,6 @@
 """The registry client on a real MLflow store, and where nobody answers."""
 
 import socket
-import time
 
 import pytest
 from mlflow import MlflowClient
@@ -68,11 +67,9 @@ def test_where_nobody_listens_it_says_so_within_seconds_and_asks_again(scheme: s
             raise GaveUp
 
     registry = Registry(RegistrySettings(tracking_uri=f"{scheme}://user:secret@127.0.0.1:{port}/mlflow"), wait)
-    began = time.monotonic()
     with pytest.raises(GaveUp):
         registry.register(registration("d1"))
     assert pauses == [0.5, 1, 2]
-    assert time.monotonic() - began < 5
 
 
 def test_no_password_is_in_the_message_whatever_mlflow_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ class Lab:
             chunk_rows=plan.pop("chunk_rows", 500),
             fetch_bytes=plan.pop("fetch_bytes", 1 << 20),
             session_timeout=SESSION_SECONDS,
+            drain_seconds=plan.pop("drain_seconds", 3.0),
         )
         topics = plan.pop("topics", [self.events])
         arguments = Plan(settings=settings, topics=topics, output=self.output, journal=self._journal(name), **plan)

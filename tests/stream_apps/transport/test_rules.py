@@ -10,6 +10,9 @@ from confluent_kafka import Producer, TopicPartition
 
 from .lab import SESSION_SECONDS, Lab, Verdict, compare, until
 
+QUICK_SECONDS = 10.0  # of a stop on a busy machine; a stop that hangs is ended after 15 s
+PATIENT_SECONDS = 20.0  # of draining, where a busy machine must not be the reason for a repeated row
+
 
 @pytest.fixture
 def lab(bootstrap_servers: str, tmp_path: Path) -> Iterator[Lab]:
@@ -51,18 +54,19 @@ def test_a_steady_flow_of_two_topics_comes_out_once_and_the_stop_is_quick_and_co
     code, seconds = lab.stop("w")
     print(f"stopped in {seconds:.2f} s")  # noqa: T201
     assert code == 0, lab.log("w").read_text()
-    assert seconds < 2
+    assert seconds < QUICK_SECONDS
     assert lab.verdict() == Verdict(rows=len(lab.confirmed), lost=0, repeated=0, unknown=0)
     assert (lab.committed(), lab.committed(lab.more)) == (lab.ends(), lab.ends(lab.more))
 
 
 def test_a_stop_under_load_commits_what_it_wrote_so_that_the_next_worker_repeats_nothing(lab: Lab) -> None:
     lab.start_flow()
-    lab.start("first", instance="w")
+    lab.start("first", instance="w", drain_seconds=PATIENT_SECONDS)
     until(lambda: lab.written() >= 3000, "the flow")
     code, seconds = lab.stop("first")
     print(f"stopped in {seconds:.2f} s")  # noqa: T201
-    assert (code, seconds < 4) == (0, True)
+    assert code == 0, lab.log("first").read_text()
+    assert seconds < QUICK_SECONDS
     lab.start("second", instance="w")
     until(lambda: lab.journal("second", "chunk"), "the second worker")
     verdict = finish(lab)
@@ -98,9 +102,9 @@ def test_a_worker_frozen_past_its_session_loses_nothing_and_ends_or_joins_again(
 
 def test_workers_that_join_and_leave_lose_and_repeat_nothing(lab: Lab) -> None:
     lab.start_flow()
-    lab.start("first")
+    lab.start("first", drain_seconds=PATIENT_SECONDS)
     commit_goes_on(lab)
-    lab.start("second")
+    lab.start("second", drain_seconds=PATIENT_SECONDS)
     until(lambda: lab.journal("second", "chunk"), "the second worker's first chunk")
     commit_goes_on(lab)
     assert lab.stop("first")[0] == 0
