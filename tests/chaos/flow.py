@@ -14,6 +14,8 @@ START = 946_684_800_000
 SPACING_MS = 25
 PATIENCE_SECONDS = 600.0  # longer than any outage of a run: an event that was not confirmed is a failed run
 PAUSE_SECONDS = 0.01
+FLUSH_SECONDS = 0.2
+MOST_AT_ONCE = 1_000  # events, after a pause
 NOWHERE = -1
 _PARTITION_BITS = 8
 
@@ -95,9 +97,12 @@ class Flow:
         started, first = time.monotonic(), self.sent
         while not self._ended.wait(PAUSE_SECONDS):
             due = first + int((time.monotonic() - started) * rate)
-            while self.sent < due and not self._ended.is_set():
+            for _ in range(min(due - self.sent, MOST_AT_ONCE)):
                 self._send(self.sent)
-            self._producer.poll(0)
+            # An idempotent producer spins while a second batch waits behind the one in flight: for minutes where a
+            # leader is slow or gone, on a core that the brokers need to come back.
+            while self._producer.flush(FLUSH_SECONDS) and not self._ended.is_set():
+                pass
 
     def _send(self, k: int) -> None:
         def confirmed(error: Any, message: Any) -> None:
