@@ -18,10 +18,10 @@ from schemas.codec import decode
 from schemas.messages import DriftReport, PartitionCount
 from schemas.topics import DRIFT_STATS, PREDICTIONS
 from stream_apps.closing import ClosedWindow
-from stream_apps.drift_report import DriftJudge
+from stream_apps.drift_report import DriftJudge, Predictions
 from tests.live import Live, differences
 from tests.scaling.flow import Flow
-from tests.tiny import artifact, profile_bytes
+from tests.tiny import artifact, predictions_bytes, profile_bytes
 
 
 @pytest.fixture
@@ -76,16 +76,18 @@ def expected_reports(live: Live, reading: Reading) -> list[DriftReport]:
     profile = profile_bytes()
     reference = ReferenceProfile.decode(profile)
     judge = DriftJudge(pipeline=live.pipeline, profile=reference)
+    predictions = Predictions(epoch=0, reference=ReferenceProfile.decode(predictions_bytes()))
     parts = {partition: {start: w for (start, _), w in found.final.items()}
              for partition, found in recounted.partitions.items()}
     reports = []
     for start in sorted({start for windows in parts.values() for start in windows}):
         windows = {p: windows[start] for p, windows in sorted(parts.items()) if start in windows}
         counts = np.sum([w.counts(reference.size) for w in windows.values()], axis=0)
+        said = np.sum([w.predictions({0: predictions.reference.size})[0].counts for w in windows.values()], axis=0)
         closed = ClosedWindow(start=start, profile=artifact(profile).digest, profile_epoch=0, counts=counts,
-                              rows=sum(len(w.rows) for w in windows.values()),
+                              rows=sum(len(w.rows) for w in windows.values()), predictions={0: said},
                               covered={str(p): w.covered or 0 for p, w in windows.items()})
-        reports.append(judge.judge(closed)[0])
+        reports.append(judge.judge(closed, predictions=predictions)[0])
     return reports
 
 
