@@ -37,7 +37,7 @@ class Demo(Struct, kw_only=True):
             log.close()
 
     def report(self) -> dict[str, Any]:
-        output, _ = self.process.communicate(timeout=280)
+        output, _ = self.process.communicate(timeout=600)
         assert self.process.returncode == 0, output
         content: dict[str, Any] = json.loads((self.home / "report.json").read_text())
         return content
@@ -73,7 +73,7 @@ def start_demo(payments: Path, tmp_path: Path) -> Callable[..., Demo]:
 
 def command(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "automl_stream", *arguments], capture_output=True, text=True,
-                          check=False, timeout=200, env=os.environ | {"AUTOML_STREAM_HOME": str(home)})
+                          check=False, timeout=400, env=os.environ | {"AUTOML_STREAM_HOME": str(home)})
 
 
 def options(home: Path, ports: Ports) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec import to_builtins
 
 from automl_stream.local_stack.status import read_status
@@ -71,6 +72,7 @@ def parts(entries: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
     return [{key: entry[key] for key in keys} for entry in entries]
 
 
+@pytest.mark.timeout(1_200)  # two whole demos, on a machine that may be busy
 def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(start_demo: Callable[..., Demo]) -> None:
     undisturbed = start_demo("undisturbed")
     calm = undisturbed.report()
@@ -125,4 +127,4 @@ def kill_after(demo: Demo, service: str, rows: int) -> None:
         found = {s.name: s.pid for s in read_status(demo.home / "demo").services if s.alive}
         return found.get(service) if demo.rows_sent() >= rows else None
 
-    os.kill(wait_for(pid, seconds=200), signal.SIGKILL)
+    os.kill(wait_for(pid, seconds=400), signal.SIGKILL)
