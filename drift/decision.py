@@ -95,7 +95,7 @@ class Decider:
     def _evidence(self, history: WindowHistory, newest_rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Log p, effect and lower bound, shape (3, spans, columns); log p is infinite where nothing is tested."""
         sums = self._pooling.sums(history[-self._settings.history_windows :])
-        end = np.array([len(sums) - 1])
+        end = np.array([len(sums.rows) - 1])
         spans = [span for span in self._settings.spans if span <= end[0]]
         counts, before = (np.concatenate(part) for part in zip(
             *(self._pooling.at(sums, end, span) for span in spans), strict=True))

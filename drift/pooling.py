@@ -1,5 +1,7 @@
 """Which windows are judged together, and what they are compared with: the reference and the windows before them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,13 @@ def spans_of(scales: int) -> tuple[int, ...]:
     """How many windows are pooled: 1, 2, 3, 4, 6, 8, 12, ... 2^(scales - 1), every power of two and a step between."""
     between = (3 * 2**k for k in range(scales - 2))
     return tuple(sorted({*(2**k for k in range(scales)), *between}))
+
+
+class Sums(NamedTuple):
+    """Running sums of windows, oldest first: cell counts (windows + 1, size), and rows (windows + 1, features)."""
+
+    counts: Counts
+    rows: Counts
 
 
 class Pooling:
@@ -31,11 +40,12 @@ class Pooling:
         self._cells = np.arange(profile.size)
         self._feature = np.repeat(np.arange(len(profile.features)), np.diff(profile.offsets))
 
-    def sums(self, windows: Counts) -> Counts:
-        """Running sums of windows (windows, size), oldest first: shape (windows + 1, size)."""
-        return np.concatenate((np.zeros_like(windows[:1]), np.cumsum(windows, axis=0)))
+    def sums(self, windows: Counts) -> Sums:
+        """Running sums of windows (windows, size), oldest first: once for all spans."""
+        counts = np.concatenate((np.zeros_like(windows[:1]), np.cumsum(windows, axis=0)))
+        return Sums(counts, np.add.reduceat(counts, self._starts, axis=1))
 
-    def at(self, sums: Counts, ends: NDArray[np.int64], span: int) -> tuple[Counts, Counts]:
+    def at(self, sums: Sums, ends: NDArray[np.int64], span: int) -> tuple[Counts, Counts]:
         """Counts of the `span` windows up to each of `ends`, and of what comes before: both (ends, size).
 
         `ends` are positions in `sums`, at least `span`.
@@ -43,8 +53,7 @@ class Pooling:
         first = ends - span
         back = np.arange(max(0, self._history - span) + 1)
         places = np.maximum(first[:, np.newaxis] - back, np.maximum(0, ends - self._history)[:, np.newaxis])
-        rows = np.add.reduceat(sums, self._starts, axis=1)
-        fits = rows[first][:, np.newaxis] - rows[places] <= self._most  # (ends, windows back, features)
+        fits = sums.rows[first][:, np.newaxis] - sums.rows[places] <= self._most  # (ends, windows back, features)
         furthest = np.take_along_axis(places, fits.sum(axis=1) - 1, axis=1)
-        before = sums[first] - sums[furthest[:, self._feature], self._cells]
-        return sums[ends] - sums[first], before
+        before = sums.counts[first] - sums.counts[furthest[:, self._feature], self._cells]
+        return sums.counts[ends] - sums.counts[first], before
