@@ -25,6 +25,8 @@ PREDICTION = "model.prediction"  # what the answers of one model are called ther
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LONGEST_DAYS = 36_500
+MOST_CELLS = {"number": 23, "category": 102, "boolean": 4}  # at most: see drift/cells.py
+_MAX_OPEN_CELLS = 1_000_000  # what one checkpoint, a record of at most 4 MiB, can hold
 
 
 class PipelineError(ValueError):
@@ -319,6 +321,7 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         (pipeline.windows.size <= 0, "key 'windows.size': found 0; allowed: a positive duration"),
         (pipeline.windows.size > 0 and budget.windows(pipeline.windows.size) < 1,
          f"key 'drift.false_alarms': found '{budget}', less than one window; allowed: at least windows.size"),
+        *_open_window_checks(pipeline),
         (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
@@ -327,6 +330,17 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         *detector_checks(pipeline.task, pipeline.drift.detectors, pipeline.drift.alerting_detectors),
     ]
     return next((message for failed, message in checks if failed), None)
+
+
+def _open_window_checks(pipeline: Pipeline) -> Iterator[tuple[bool, str]]:
+    """Every window that may be open at once is in one checkpoint of its partition."""
+    windows = pipeline.windows
+    cells = sum(MOST_CELLS[feature.type] for feature in pipeline.features)
+    allowed = _MAX_OPEN_CELLS // max(1, cells)
+    opened = (windows.max_future + windows.lateness) // max(1, windows.size) + 2
+    message = (f"keys 'windows.max_future' and 'windows.lateness' let {opened:,} windows of 'windows.size' be open at "
+               f"once; {len(pipeline.features)} features allow {allowed:,}; shorten them, or lengthen windows.size")
+    yield opened > allowed, message
 
 
 def _feature_checks(feature: Feature) -> Iterator[tuple[bool, str]]:

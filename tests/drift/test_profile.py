@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from drift.cells import MAX_CATEGORIES, number_cells
 from drift.errors import ProfileError
 from drift.profile import FeatureColumn, FeatureProfile, ReferenceProfile, build_profile
+from schemas.pipeline import MOST_CELLS
 
 Profiled = Callable[..., ReferenceProfile]
 
@@ -144,3 +145,13 @@ def test_the_profile_of_10_000_rows_of_100_features_takes_at_most_2_seconds(prof
     started = time.process_time()
     profiled(rows)
     assert time.process_time() - started < 2
+
+
+def test_no_feature_has_more_cells_than_a_pipeline_file_is_checked_for() -> None:
+    rows = 1_000
+    profile = build_profile([
+        FeatureColumn(name="a", kind="number", values=np.arange(rows, dtype=np.float64)),
+        FeatureColumn(name="b", kind="category", values=[str(row) for row in range(rows)]),
+        FeatureColumn(name="c", kind="boolean", values=[row % 2 == 0 for row in range(rows)]),
+    ])
+    assert {feature.kind: len(feature.counts) for feature in profile.features} == MOST_CELLS

@@ -35,6 +35,7 @@ FEATURE = '[[features]]\nname = "b"\n'
     ("[drift]\nscales = 11", ["'drift.scales'", "found 11", "<= 10"]),
     ("[drift]\nmin_effect = nan", ["'drift.min_effect'", "found nan", ">= 0"]),
     ('[drift]\nfalse_alarms = "rarely"', ["'drift.false_alarms'", "found 'rarely'", "1 in N windows"]),
+    ('[windows]\nsize = "1ms"', ["'windows.max_future'", "3,610,002", "lengthen windows.size"]),
     ('[drift]\nfalse_alarms = "1 in 10s"', ["'drift.false_alarms'", "found '1 in 10s'", "windows.size"]),
     ('[retraining]\nfamilies = ["forest"]', ["'retraining.families[0]'", "found 'forest'", "'lightgbm', 'logistic'"]),
     ("[retraining]\nfamilies = []", ["'retraining.families'", "empty", "lightgbm"]),
