@@ -98,7 +98,8 @@ class ScoreState(Message, frozen=True, kw_only=True):
     """Checkpoint of one partition: everything up to `covered` (exclusive) is scored, delivered and counted.
 
     Rows from `covered` on are scored by the models that serve after the announcement `epoch`. `paused`: the source said
-    that it goes on: the partition is not idle.
+    that it goes on: the partition is not idle. Rows before `predicted` had a prediction by `epoch` when a worker took
+    the partition: they get it again, however often it dies meanwhile.
     """
 
     partition: int
@@ -108,6 +109,7 @@ class ScoreState(Message, frozen=True, kw_only=True):
     windows: list[OpenWindow]
     late_rows: int
     paused: bool
+    predicted: int = 0
 
 
 class WindowCounts(Message, frozen=True, kw_only=True, tag_field="type", tag="counts"):

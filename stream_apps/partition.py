@@ -56,7 +56,8 @@ class ScoredPartition:
             return cls(partition=partition, windows=PartitionWindows(partition=partition, settings=settings),
                        send=send, complete=complete, covered=standing.first)
         return cls(partition=partition, windows=PartitionWindows.restore(state, settings), send=send,
-                   complete=complete, covered=state.covered, predicted=standing.predicted, epoch=state.epoch)
+                   complete=complete, covered=state.covered, predicted=max(state.predicted, standing.predicted),
+                   epoch=state.epoch)
 
     @property
     def repeats(self) -> bool:
@@ -125,7 +126,7 @@ class ScoredPartition:
     def _state(self, epoch: int) -> ScoreState:
         return ScoreState(partition=self.partition, covered=self.covered, epoch=epoch,
                           watermark=self.windows.watermark, windows=self.windows.snapshot(),
-                          late_rows=self.windows.late_rows, paused=self.windows.paused)
+                          late_rows=self.windows.late_rows, paused=self.windows.paused, predicted=self.predicted)
 
     async def _send_windows(self, final: list[WindowCounts], state: ScoreState) -> None:
         """Final windows, then where the partition stands; the latter only when it says something new."""

@@ -192,6 +192,8 @@ class ScoreAgent:
         for p, partition in self._partitions.items():
             # Without a checkpoint from 0 on: what retention has removed by now gets its dead letter, too.
             self._app.consumer.resume_at[TP(self._events, p)] = partition.covered if standings[p].state else 0
+            if partition.repeats:
+                await partition.checkpoint()  # says how far; from now on the last prediction may be a repeated one
         log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
 
     def _restore(self, partition: int, standing: Standing) -> ScoredPartition:

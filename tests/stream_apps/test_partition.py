@@ -56,8 +56,8 @@ class Broker:
         self.log.append(f"complete {message}")
 
 
-def fresh(broker: Broker, state: ScoreState | None = None) -> ScoredPartition:
-    standing = Standing(first=0, state=state, predicted=0)
+def fresh(broker: Broker, state: ScoreState | None = None, predicted: int = 0) -> ScoredPartition:
+    standing = Standing(first=0, state=state, predicted=predicted)
     return ScoredPartition.restore(3, standing, SETTINGS, broker.send, broker.complete)
 
 
@@ -200,6 +200,23 @@ def test_a_restored_partition_goes_on_as_if_nothing_had_happened() -> None:
         assert {str(c) for c in one.counts} <= {str(c) for c in other.counts}
         windows = [[c for c in b.counts if isinstance(c, WindowCounts)] for b in (one, other)]
         assert windows[0] == windows[1]
+
+    asyncio.run(scenario())
+
+
+def test_rows_that_had_a_prediction_repeat_it_however_often_their_worker_dies() -> None:
+    async def scenario() -> None:
+        broker = Broker()
+        first = fresh(broker)
+        first.epoch = 7
+        add(first, 1)
+        await first.checkpoint()
+        second = fresh(broker, broker.states[-1], predicted=9)  # the first one died after it had predicted up to 9
+        assert second.repeats
+        await second.checkpoint()
+        third = fresh(broker, broker.states[-1], predicted=2)  # the second after it had repeated a single row
+        assert third.repeats
+        assert third.predicted == 9
 
     asyncio.run(scenario())
 
