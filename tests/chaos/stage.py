@@ -20,7 +20,7 @@ from tests.chaos.schedule import Fault
 from tests.live import Live
 from tests.tiny import definition
 
-PARTITIONS = 4
+PARTITIONS = 6  # a multiple of two and of three workers: of four, Faust may give two each to two, and none to the third
 TICK_SECONDS = 0.05
 FAULT_PATIENCE_SECONDS = 45.0  # a worker that does not get to work is hit all the same
 STALL_SECONDS = 180.0
