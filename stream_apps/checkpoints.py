@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
 from schemas.codec import decode
@@ -12,6 +12,7 @@ from schemas.messages import Prediction, ScoreState
 from schemas.topics import EVENTS, PREDICTIONS, SCORE_STATE, topic_name
 
 ANSWER_SECONDS = 20.0
+PAUSE_SECONDS = 0.1
 
 
 class UnreadableStanding(Exception):
@@ -73,7 +74,12 @@ def _last_values(consumer: Consumer, topic: str, partitions: Collection[int]) ->
 
 
 def _bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    bounds = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
-    if bounds is None:
-        raise UnreadableStanding(f"{topic}[{partition}]: Kafka did not say within {ANSWER_SECONDS:.0f} s where it ends")
-    return bounds
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+        except KafkaException as error:  # a new topic, or one whose leader has moved, is not known to every broker yet
+            if time.monotonic() > deadline:
+                raise UnreadableStanding(f"{topic}[{partition}]: Kafka did not say within {ANSWER_SECONDS:.0f} s where "
+                                         f"it ends: {error.args[0].str()}") from error
+        time.sleep(PAUSE_SECONDS)
