@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.messages import (
+    Command,
     DeadLetter,
     DriftAlert,
     DriftReport,
@@ -48,7 +49,7 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
-         Label, LabelledEvent, DriftReport, DriftAlert, TrainingDecision, TrainerState, ModelAnnouncement,
+         Label, LabelledEvent, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState, ModelAnnouncement,
          ModelMetadata, Pipeline)
 
 

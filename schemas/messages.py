@@ -250,6 +250,25 @@ class DriftAlert(Message, frozen=True, kw_only=True):
     detector: str = ""
 
 
+CommandAction = Literal["promote", "rollback", "pause", "resume", "refresh"]
+
+
+class Command(Message, frozen=True, kw_only=True):
+    """An operator's word to the trainer. `labelled_offset`: it applies before that row, as an alert does.
+
+    `version`: of the registry, to promote. `share`: of the entities, where the version shall be a canary first.
+    """
+
+    command_id: str
+    action: CommandAction
+    version: str | None = None
+    share: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    by: str
+    reason: str = ""
+    labelled_offset: int
+    issued_at: int
+
+
 class Dataset(Struct, frozen=True, kw_only=True):
     """Rows of `labelled` from `first` to `last` (inclusive); `digest` over the rows that were used."""
 
@@ -260,12 +279,14 @@ class Dataset(Struct, frozen=True, kw_only=True):
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """What is needed to fit the same model again. `window`: rows asked for, or 'all' or 'onset'."""
+    """What is needed to fit the same model again. `window`: rows asked for, or 'all' or 'onset'; `parameters`: of the
+    family, as the search or the early stop chose them; one that is missing has its family's default."""
 
     family: str
     window: int | Literal["all", "onset"]
     dataset: Dataset
     seed: int
+    parameters: dict[str, float | int | str] = {}
 
 
 class Candidate(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from schemas.codec import EventCodec, decode, encode
 from schemas.messages import (
     Artifact,
     Candidate,
+    Command,
     Dataset,
     DeadLetter,
     DriftAlert,
@@ -75,6 +76,8 @@ EXAMPLES: list[Message] = [
     DriftAlert(alert_id="a1", kind="covariate", window_start=0, window_end=200_000, scale=2, onset=-200_000,
                features=["amount"], sentence="Drift: amount moved up.", budget="1 in 1000 windows", profile="cd34",
                model=MODEL, labelled_offset=250, detector="adwin"),
+    Command(command_id="k1", action="promote", version="7", share=0.125, by="ada", reason="as good, and smaller",
+            labelled_offset=250, issued_at=1_769_817_600_000),
     TrainingDecision(decision_id="d1", incident_id=None, trigger="refresh", verdict="promoted", reason="lower loss",
                      at=250, dataset=DATASET, candidates=[Candidate(recipe=RECIPE, loss=None, rows=0)], recipe=RECIPE,
                      gate=GateVerdict(rule="bootstrap", champion_loss=0.5, candidate_loss=0.25, rows=100), version="8",
