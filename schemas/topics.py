@@ -49,6 +49,8 @@ TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message
                            producer="trainer", consumers=("record",))
 TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
                       producer="trainer", consumers=("trainer",))
+COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
+                 consumers=("trainer", "record"))
 # Never compacted: compaction keeps the last record of a key, not the accepted one.
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
                       consumers=("score", "trainer", "record"))
@@ -56,7 +58,8 @@ MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="by
                         producer="trainer", consumers=("score", "monitor", "trainer"))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, MODEL_UPDATES, MODEL_ARTIFACTS)
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES,
+          MODEL_ARTIFACTS)
 
 
 def topic_name(pipeline: str, topic: Topic) -> str:

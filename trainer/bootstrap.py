@@ -72,7 +72,7 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         decision = replace(decision, verdict="promoted", reason="the first model", version=promoted.version,
                            run=promoted.run)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
-        state = first_state(pipeline, data, first, promoted.accepted.epoch)
+        state = first_state(pipeline, data, first, promoted.accepted.epoch, promoted.version)
         writer.write(topic_name(pipeline.name, TRAINER_STATE), pipeline.name, encode(state))
         progress(f"version {promoted.version} is announced")
         return _summary(first, promoted, len(data.rows))
@@ -144,7 +144,7 @@ def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Pro
         recipe=first.recipe, validation=rows.part(max(0, len(rows) - PARITY_ROWS), len(rows)),
         metrics={f"holdout_{family}": loss for family, loss in first.holdout.items()},
         replaces=NO_EPOCH, profile=reference_profile(pipeline, rows, first.losses).encode(),
-        answered=first.predictions,
+        answered=first.predictions, registered=first.decision_id,
     )
 
 

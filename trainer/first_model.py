@@ -78,12 +78,14 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
     )
 
 
-def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int) -> TrainerState:
-    """What the trainer stands on once version 1 serves as `epoch`."""
+def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int,
+                version: str = "1") -> TrainerState:
+    """What the trainer stands on once the first model, the registry's `version`, serves as `epoch`."""
     # The first refresh is then judged when the first refresh_labels new labels are in, not min_rows later.
     head_start = min(pipeline.gate.min_rows, pipeline.retraining.refresh_labels)
     event_time = int(data.rows.ts.max())
-    champion = Expert(decision_id=first.decision_id, recipe=first.recipe, loss=0.0, weight=0.0)
+    champion = Expert(decision_id=first.decision_id, recipe=first.recipe, loss=0.0, weight=0.0,
+                      version=version, registered=first.decision_id)
     return TrainerState(
         covered=data.dataset.last + 1, covered_alerts=0, labels=data.dataset.rows, event_time=event_time,
         loss_scale=first.loss_scale, champion=champion, champion_epoch=epoch,

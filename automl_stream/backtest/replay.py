@@ -28,6 +28,7 @@ from schemas.pipeline import Pipeline
 from stream_apps.model_slot import LoadedModel, Slots
 from stream_apps.scoring import Scorer
 from trainer.errors import UnusableRows
+from trainer.guards import Golden
 from trainer.history import History
 from trainer.session import Session
 
@@ -36,13 +37,15 @@ Progress = Callable[[int], None]
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What is asked for. `rows_trained`: rows that make the first model; a label comes `label_delay_rows` rows after
-    its event. `start`: event time before the first row, epoch ms; None: that of a file's replay."""
+    its event. `start`: event time before the first row, epoch ms; None: that of a file's replay. `golden`: the trusted
+    rows of the pipeline, where it names some."""
 
     rows_trained: int
     policy: str = "default"
     label_delay_rows: int = 0
     truth: Truth | None = None
     start: int | None = None
+    golden: Golden | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class _Run:
         self.now = RowShape(pipeline).start if plan.start is None else plan.start
         self._pipeline = pipeline
         self._plan = plan
-        self._world = World(pipeline, clock)
+        self._world = World(pipeline, clock, plan.golden)
         self._watch = Watch(pipeline, self._world.references, self.times, plan.rows_trained)
         self._codec = EventCodec(pipeline)
         self._scorer = Scorer(pipeline, "backtest")
@@ -138,8 +141,8 @@ class _Run:
         mark = _Record(offset=len(self.times) - 1, timestamp=self.now, key=None, headers=[WATERMARK_HEADER],
                        value=encode(Watermark(ts=self.now, ends=ends)))
         records = [*map(self._record, block), mark]
-        serving = self._world.serving()
-        chunk = self._scorer.run(records, 0, Slots(epoch=serving.model.epoch, champion=serving), now=0)
+        slots = self._world.slots()
+        chunk = self._scorer.run(records, 0, slots, now=0)
         live = [decode(value, Prediction) for _, value in chunk.predictions]
         frozen = self._frozen(records, live)
         awaited = {row.number for row in block if not label_problem(row, self._pipeline.task)}
@@ -149,7 +152,7 @@ class _Run:
                 self._waiting[row] = prediction, frozen.get(prediction.source)
         self._scored += len(live)
         self._dead += len(chunk.dead_letters)
-        return self._watch.count(chunk.rows, serving, self._labelled)
+        return self._watch.count(chunk.rows, slots, self._labelled)
 
     def learn(self, alerts: Sequence[DriftAlert], due: Sequence[DueLabel]) -> None:
         """The trainer hears the alerts, then the labels that have come."""
@@ -195,7 +198,8 @@ class _Run:
 
     def _frozen(self, records: Sequence[_Record], live: Sequence[Prediction]) -> dict[str, LabelValue]:
         """What the first model answers, by source."""
-        if self._world.serving() is not self._first:
+        slots = self._world.slots()
+        if slots.champion is not self._first or slots.canary is not None:
             chunk = self._scorer.run(records, 0, Slots(epoch=0, champion=self._first), now=0)
             live = [decode(value, Prediction) for _, value in chunk.predictions]
         return {prediction.source: prediction.prediction for prediction in live}
