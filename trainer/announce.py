@@ -90,5 +90,5 @@ class Announcer:
         accepted = self.models().find(epoch)
         if accepted is None:
             raise LostSlot(f"announcement at offset {epoch} of {self._updates} replaces epoch {replaces}, but the "
-                           f"slot is at {self.models().epoch}: another trainer was faster; reading the log again")
+                           f"slot is at {self.models().epoch}")
         return accepted

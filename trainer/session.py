@@ -125,6 +125,8 @@ class Session:
                                    version=answer.version, run=answer.run)
             elif isinstance(answer, Refused):
                 decision = replace(decision, verdict="failed", reason=answer.reason)
+                if answer.epoch is not None:
+                    self._change(champion_epoch=answer.epoch)
         yield decision
         yield from self._settle_if_done(judged, at, promoted=promoted)
 
