@@ -24,6 +24,7 @@ from automl_stream.local_stack.options import (
     MlflowPort,
     PostgresPort,
 )
+from automl_stream.models.command import add_commands as add_model_commands
 from automl_stream.scaling import ScoreWorkerNumber
 from automl_stream.scaling import add_commands as add_scaling_commands
 from automl_stream.verify.command import add_command as add_verify_command
@@ -115,6 +116,7 @@ def logs(
 add_backtest_command(app)
 add_dead_letter_commands(app)
 add_demo_commands(app)
+add_model_commands(app)
 add_producer_commands(app)
 add_scaling_commands(app)
 add_verify_command(app)

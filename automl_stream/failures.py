@@ -6,6 +6,7 @@ from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
 from automl_stream.local_stack.errors import LocalStackError, UnknownService
+from automl_stream.models.errors import ModelsError, UnknownVersion
 from automl_stream.partitions import PartitionsFailed
 from automl_stream.topic_log import TopicLogError
 from automl_stream.topics import TopicsDiffer
@@ -17,9 +18,9 @@ from trainer.errors import TrainerError
 
 FOUND_WANTING, WRONG_USE = 1, 2
 
-_WRONG_USE = (UnknownService, UnknownSource, WrongUse, PipelineError)
-_EXPECTED = (DeadLettersError, LocalStackError, TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed,
-             DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
+_WRONG_USE = (UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError)
+_EXPECTED = (DeadLettersError, LocalStackError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
+             PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -75,9 +75,13 @@ class ModelLog:
         except DecodeError:
             return False
 
+    def announced(self) -> list[Accepted]:
+        """Accepted announcements of either slot, newest first."""
+        return sorted((*self.accepted, *self.canaries), key=lambda a: a.epoch, reverse=True)
+
     def find(self, epoch: int) -> Accepted | None:
         """The accepted announcement of an epoch, of either slot."""
-        return next((a for a in (*reversed(self.accepted), *reversed(self.canaries)) if a.epoch == epoch), None)
+        return next((a for a in self.announced() if a.epoch == epoch), None)
 
     def serving(self, epoch: int) -> Serving | None:
         """Who served after the announcement `epoch`; None before the first champion."""
@@ -91,4 +95,4 @@ class ModelLog:
 
     def epochs(self) -> list[int]:
         """Epochs of all accepted announcements, newest first."""
-        return sorted((a.epoch for a in (*self.accepted, *self.canaries)), reverse=True)
+        return [a.epoch for a in self.announced()]

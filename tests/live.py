@@ -86,12 +86,13 @@ class Live:
                                     self.store(predictions_bytes()))
 
     def announce_stored(self, model: Artifact, profile: Artifact, replaces: int, version: str = "1",
-                        canary_share: float | None = None, predictions: Artifact | None = None) -> int:
+                        canary_share: float | None = None, predictions: Artifact | None = None,
+                        decision_id: str = "d") -> int:
         """Announce stored artifacts; returns the epoch."""
         announcement = ModelAnnouncement(
             slot="champion" if canary_share is None else "canary", share=canary_share or 0.0, replaces=replaces,
-            version=version, model=model, profile=profile, predictions=predictions, reason="test", decision_id="d",
-            issued_at=0)
+            version=version, model=model, profile=profile, predictions=predictions, reason="test",
+            decision_id=decision_id, issued_at=0)
         return self.write(MODEL_UPDATES, 0, encode(announcement))
 
     def store(self, data: bytes, *, corrupt: bool = False) -> Artifact:

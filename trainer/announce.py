@@ -44,9 +44,7 @@ class Announcer:
 
     def announced(self, decision_id: str) -> Accepted | None:
         """The accepted announcement of a decision."""
-        models = self.models()
-        return next((a for a in (*models.accepted, *models.canaries) if a.announcement.decision_id == decision_id),
-                    None)
+        return next((a for a in self.models().announced() if a.announcement.decision_id == decision_id), None)
 
     def store(self, data: bytes) -> Artifact:
         """Write an artifact's chunks under `<digest>/<chunk>`."""
@@ -94,5 +92,5 @@ class Announcer:
         accepted = self.models().find(epoch)
         if accepted is None:
             raise LostSlot(f"announcement at offset {epoch} of {self._updates} replaces epoch {replaces}, but the "
-                           f"slot is at {self.models().epoch}: another trainer was faster; reading the log again")
+                           f"slot is at {self.models().epoch}")
         return accepted

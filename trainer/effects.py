@@ -78,9 +78,10 @@ class Announced:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The expert cannot serve; why."""
+    """The expert cannot serve; why. `epoch`: what serves, where an announcement that no trainer made took the slot."""
 
     reason: str
+    epoch: int | None = None
 
 
 Effect: TypeAlias = TrainingDecision | Promote | Withdraw | RenewProfile | Recall | Checkpoint

@@ -10,7 +10,7 @@ TrainerError
 ├── MissingSetting        the environment lacks a setting; not retriable
 ├── RegistryUnavailable   MLflow does not answer; retriable
 ├── LostLeadership        another trainer leads; end the process and queue up again
-├── LostSlot              another trainer announced first; end the process and fold the log again
+├── LostSlot              another announcement took the slot; what was to be announced is void
 └── KafkaUnavailable      Kafka does not answer or confirm; end the process and start again
 """
 

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 DECISIONS = Counter("trainer_decisions_total", "Decisions written, by verdict.", ["verdict"])
 ROWS = Counter("trainer_labelled_rows_total", "Records of `labelled` taken in.")
 ALERTS = Counter("trainer_alerts_total", "Alerts taken in.")
+EVIDENCE_FAILED = Counter("trainer_evidence_failed_total", "Promoted models whose pictures could not be made.")
 FIT_SECONDS = Histogram("trainer_fit_seconds", "Duration of one fit.", ["family"])
 COVERED = Gauge("trainer_covered_offset", "Offset of `labelled` that trainer-state covers (exclusive).")
 LAG = Gauge("trainer_labelled_lag", "Records of `labelled` that wait.")

@@ -1,5 +1,6 @@
 """From a fitted expert to an announced model, in the one order that survives a crash at any step."""
 
+import importlib
 import time
 from dataclasses import dataclass
 
@@ -8,12 +9,14 @@ import structlog
 from schemas.messages import Artifact, Recipe
 from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline
+from schemas.topics import LABELLED, topic_name
 from trainer.announce import Announcer, Parts
 from trainer.candidates import FittedExpert
 from trainer.history import Rows
 from trainer.onnx_export import check_parity, export
 from trainer.reference import prediction_reference
-from trainer.registry import CHALLENGER, CHAMPION, Registration, Registry
+from trainer.registration import CHALLENGER, CHAMPION, Registration
+from trainer.registry import Registry
 
 log = structlog.get_logger()
 
@@ -49,12 +52,18 @@ class Promoted:
 
 
 class Promoter:
-    """Parity, then registry, then artifacts, then the announcement. Asked again for a decision, it repeats nothing."""
+    """Parity, registry, artifacts, announcement, aliases. Asked again for a decision, it repeats nothing."""
 
     def __init__(self, pipeline: Pipeline, announcer: Announcer, registry: Registry) -> None:
         self._pipeline = pipeline
         self._announcer = announcer
         self._registry = registry
+
+    def warm_up(self) -> None:
+        """Spend the seconds of imports and of the first connection now, and not on the way to an announcement."""
+        for converters in ("skl2onnx", "onnxmltools.convert.lightgbm.operator_converters.LightGbm"):
+            importlib.import_module(converters)
+        self._registry.warm_up()
 
     def promote(self, promotion: Promotion) -> Promoted:
         """Make an expert the champion, or a canary.
@@ -65,8 +74,9 @@ class Promoter:
         """
         watch = _Stopwatch()
         onnx = export(promotion.expert)
-        parity = check_parity(onnx, promotion.expert, promotion.validation, self._pipeline.gate.parity)
         watch.lap("export")
+        parity = check_parity(onnx, promotion.expert, promotion.validation, self._pipeline.gate.parity)
+        watch.lap("parity")
         registered = self._registry.register(self._registration(promotion, onnx, parity))
         watch.lap("registry")
         accepted = self._announcer.announced(promotion.decision_id)
@@ -75,9 +85,12 @@ class Promoter:
             stored = profile if isinstance(profile, Artifact) else self._announcer.store(profile)
             model = self._announcer.store(onnx)
             parts = Parts(model, stored, self._predictions(onnx, promotion.answered))
+            watch.lap("artifacts")
             accepted = self._announcer.announce(promotion.replaces, registered.version, parts, promotion.reason,
                                                 promotion.decision_id, promotion.share or None)
         watch.lap("announcement")
+        self.point()
+        watch.lap("aliases")
         log.info("model announced", decision_id=promotion.decision_id, version=registered.version,
                  epoch=accepted.epoch, family=promotion.recipe.family, window=promotion.recipe.window,
                  parity=parity, bytes=len(onnx), **watch.laps)
@@ -86,13 +99,22 @@ class Promoter:
     def withdraw(self, replaces: int, reason: str, decision_id: str) -> Accepted:
         """Announce that the canary of epoch `replaces` ends."""
         accepted = self._announcer.announced(decision_id)
-        if accepted is not None:
-            return accepted
-        canary = self._announcer.models().find(replaces)
-        assert canary is not None  # noqa: S101 - replaces is the epoch of an accepted announcement
-        ended = canary.announcement
-        parts = Parts(ended.model, ended.profile, ended.predictions)
-        return self._announcer.announce(replaces, ended.version, parts, reason, decision_id, 0.0)
+        if accepted is None:
+            canary = self._announcer.models().find(replaces)
+            assert canary is not None  # noqa: S101 - replaces is the epoch of an accepted announcement
+            ended = canary.announcement
+            parts = Parts(ended.model, ended.profile, ended.predictions)
+            accepted = self._announcer.announce(replaces, ended.version, parts, reason, decision_id, 0.0)
+        self.point()
+        return accepted
+
+    def point(self) -> None:
+        """Let the registry's aliases name what the log of models says: the champion, and the canary beside it."""
+        models = self._announcer.models()
+        serving = models.serving(models.latest)
+        canary = None if serving is None or serving.canary is None else serving.canary.announcement.version
+        champion = None if serving is None else serving.champion.announcement.version
+        self._registry.point(self._pipeline.name, {CHAMPION: champion, CHALLENGER: canary})
 
     def renew_profile(self, profile: bytes, answered: Rows, replaces: int, decision_id: str) -> Accepted:
         """Announce the serving model again, with another reference profile, and another of what it says."""
@@ -114,8 +136,9 @@ class Promoter:
         recipe = promotion.recipe
         return Registration(
             model_name=self._pipeline.name, decision_id=promotion.registered, onnx=onnx,
-            alias=CHALLENGER if promotion.share else CHAMPION,
+            metadata=promotion.expert.metadata, topic=topic_name(self._pipeline.name, LABELLED), rows=recipe.dataset,
             params={
+                **{f"parameter_{name}": str(value) for name, value in recipe.parameters.items()},
                 "family": recipe.family, "window": str(recipe.window), "seed": str(recipe.seed),
                 "dataset_first": str(recipe.dataset.first), "dataset_last": str(recipe.dataset.last),
                 "dataset_rows": str(recipe.dataset.rows), "dataset_digest": recipe.dataset.digest,

@@ -9,10 +9,11 @@ import structlog
 from schemas.codec import decode, encode
 from schemas.messages import Command, DriftAlert, LabelledEvent, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
-from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
+from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, TRAINING_DECISIONS, Topic, topic_name
 from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
+from trainer.clerk import KEPT, Clerk
 from trainer.effects import (
     Announced,
     Answer,
@@ -21,11 +22,12 @@ from trainer.effects import (
     Promote,
     Recall,
     Refused,
+    RenewProfile,
     Steps,
     Withdraw,
     recalled,
 )
-from trainer.errors import DefinitionChanged, ParityError
+from trainer.errors import DefinitionChanged, LostLeadership, LostSlot, ParityError
 from trainer.guards import Golden
 from trainer.history import TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
@@ -37,6 +39,7 @@ from trainer.registry import Registry
 from trainer.resume import resume
 from trainer.session import Session
 from trainer.settings import RegistrySettings
+from trainer.state_log import StateLog
 
 log = structlog.get_logger()
 
@@ -53,9 +56,11 @@ class Trainer:
         self._golden = golden
         self._leadership = leadership
         self._reader, self._writer = LogReader(kafka), LogWriter(kafka)
+        self._states = StateLog(pipeline, self._reader, self._writer)
         self._announcer = Announcer(pipeline, self._reader, self._writer, clock)
         self._registry = Registry(registry, leadership.stay)
         self._promoter = Promoter(pipeline, self._announcer, self._registry)
+        self._clerk = Clerk(pipeline, kafka, self._writer, self._registry)
         self._decisions: list[TrainingDecision] = []
         self._said: set[tuple[str, str]] = set()
         self.covered: int | None = None
@@ -71,19 +76,18 @@ class Trainer:
         state = self._wait_for_state()
         self._require_same_features()
         session = self._resume(state)
-        self._registry.warm_up()
+        self._promoter.warm_up()
         while True:
             if not self._advance(session):
+                self._clerk.idle(lambda: {a.announcement.decision_id for a in self._announcer.models().announced()})
                 self._leadership.wait(_TICK_S)
 
     def _wait_for_state(self) -> TrainerState:
         told = False
         while True:
-            newest = None
-            for record in self._reader.read(self._topic(TRAINER_STATE)):
-                newest = record.value or newest
-            if newest is not None:
-                return decode(newest, TrainerState)
+            state = self._states.read()
+            if state is not None:
+                return state
             if not told:
                 log.info("no model yet: waiting for `automl-stream bootstrap`")
                 told = True
@@ -104,12 +108,18 @@ class Trainer:
 
     def _resume(self, state: TrainerState) -> Session:
         began = time.perf_counter()
+        registered: deque[TrainingDecision] = deque(maxlen=KEPT)
         for record in self._reader.read(self._topic(TRAINING_DECISIONS)):
             if record.value is not None:
-                self._note(decode(record.value, TrainingDecision))
+                decision = decode(record.value, TrainingDecision)
+                self._note(decision)
+                if decision.run is not None:
+                    registered.append(decision)
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
         session = resume(self._pipeline, state, rows, _timed_fit, self._golden)
+        for decision in registered:
+            self._clerk.later(decision)
         self._show(state)
         log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
                  experts=1 + len(state.experts), seconds=round(time.perf_counter() - began, 3))
@@ -170,10 +180,20 @@ class Trainer:
         if isinstance(effect, Recall):
             return recalled(self._decisions, effect.named)
         if isinstance(effect, Withdraw):
-            ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
-            return Announced(epoch=ended.epoch, version=ended.announcement.version)
+            return self._withdraw(effect)
+        return self._renew(effect)
+
+    def _withdraw(self, effect: Withdraw) -> Announced:
+        ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
+        return Announced(epoch=ended.epoch, version=ended.announcement.version)
+
+    def _renew(self, effect: RenewProfile) -> Announced:
         profile = reference_profile(self._pipeline, effect.rows).encode()
-        accepted = self._promoter.renew_profile(profile, effect.answered, effect.replaces, effect.decision_id)
+        try:
+            accepted = self._promoter.renew_profile(profile, effect.answered, effect.replaces, effect.decision_id)
+        except LostSlot as error:
+            epoch = self._overtaken(effect.decision_id, error)
+            accepted = self._promoter.renew_profile(profile, effect.answered, epoch, effect.decision_id)
         return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
 
     def _promote(self, effect: Promote) -> Answer:
@@ -190,7 +210,25 @@ class Trainer:
         except ParityError as error:
             log.error("candidate refused", decision_id=effect.decision_id, reason=str(error))
             return Refused(reason=str(error))
+        except LostSlot as error:
+            return Refused(reason=str(error), epoch=self._overtaken(effect.decision_id, error))
         return Announced(epoch=promoted.accepted.epoch, version=promoted.version, run=promoted.run)
+
+    def _overtaken(self, decision_id: str, error: LostSlot) -> int:
+        """Epoch of the champion that took the slot, where no trainer of this group announced it: what we gated is void,
+        and the next promotion replaces that one.
+
+        Raises:
+            LostLeadership: when another trainer leads and did this one's work.
+        """
+        self._leadership.stay(0.0)
+        self._states.require_sole()
+        if self._announcer.announced(decision_id) is not None:
+            raise LostLeadership(f"another trainer announced decision {decision_id}") from error
+        self._clerk.sweep()
+        log.error("an announcement that is not this trainer's took the slot; the next promotion replaces it",
+                  decision_id=decision_id, reason=str(error))
+        return self._announcer.models().epoch
 
     def _say(self, decision: TrainingDecision) -> None:
         """Write a decision, once."""
@@ -201,6 +239,8 @@ class Trainer:
         metrics.DECISIONS.labels(decision.verdict).inc()
         log.info("decision", decision_id=decision.decision_id, verdict=decision.verdict, reason=decision.reason,
                  trigger=decision.trigger, incident_id=decision.incident_id, at=decision.at)
+        if decision.run is not None:
+            self._clerk.later(decision)
 
     def _note(self, decision: TrainingDecision) -> None:
         self._said.add((decision.decision_id, decision.verdict))
@@ -208,7 +248,8 @@ class Trainer:
             self._decisions.append(decision)
 
     def _save(self, state: TrainerState) -> None:
-        self._writer.write(self._topic(TRAINER_STATE), self._pipeline.name, encode(state))
+        self._leadership.stay(0.0)
+        self._states.write(state)
         self._leadership.commit(state.covered, state.covered_alerts, state.covered_commands)
         self._show(state)
 
@@ -238,5 +279,9 @@ def in_order(alerts: Sequence[tuple[int, DriftAlert]],
 
 
 def _timed_fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
-    with metrics.FIT_SECONDS.labels(family).time():
-        return fit(pipeline, family, data)
+    began = time.perf_counter()
+    expert = fit(pipeline, family, data)
+    seconds = time.perf_counter() - began
+    metrics.FIT_SECONDS.labels(family).observe(seconds)
+    log.info("fitted", family=family, rows=data.dataset.rows, seconds=round(seconds, 3))
+    return expert

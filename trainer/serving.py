@@ -121,5 +121,7 @@ def _crown(standing: Standing, winner: Contender, answer: Announced, decision: T
 def _refused(standing: Standing, winner: Contender, decision: TrainingDecision, gate: GateVerdict,
              answer: Refused) -> Steps:
     winner.face_new_champion()  # it must not be asked again at the next row
+    if answer.epoch is not None:
+        standing.change(champion_epoch=answer.epoch, trial=None)
     yield replace(decision, verdict="failed", reason=answer.reason, recipe=winner.recipe, gate=gate)
     yield from strike(standing, answer.reason)

@@ -4,7 +4,7 @@ replayed, 2 wrong use. What they run is loaded when they run: the command line s
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -146,6 +146,7 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
     from rich.console import Console
     from rich.progress import Progress
 
+    from automl_stream.broker import broker
     from automl_stream.dead_letters.letter_box import LetterBox
     from automl_stream.topic_log import TopicLog
     from schemas.pipeline import load_pipeline
@@ -166,29 +167,6 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
         yield box, servers
         for problem in box.unreadable:
             typer.echo(f"This record of dead-letters is none and is left out: {problem}", err=True)
-
-
-@contextmanager
-def broker(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Kafka's bootstrap servers: the environment's, else those of the stack in `home`, which is started for as long as
-    it is needed where it was ended.
-
-    Raises:
-        WrongUse: when there is neither.
-    """
-    from automl_stream.local_stack.status import read_status
-    from automl_stream.verify.command import reachable
-    from automl_stream.verify.errors import NoAddress
-
-    running = {service.name: service.address for service in read_status(home).services if service.alive}
-    with ExitStack() as stack:
-        servers = environment.get("KAFKA_BOOTSTRAP_SERVERS") or running.get("kafka")
-        if not servers:
-            try:
-                servers, _ = stack.enter_context(reachable(home, environment))
-            except NoAddress as error:
-                raise WrongUse(str(error)) from error
-        yield servers
 
 
 def _print_json(document: Any) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from automl_stream.broker import broker
 from automl_stream.cli import main
-from automl_stream.dead_letters.command import broker
 from automl_stream.wrong_use import WrongUse
 from tests.tiny import definition
 

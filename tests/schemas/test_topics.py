@@ -32,7 +32,7 @@ from schemas.topics import (
 ROOT = Path(topics.__file__).parents[1]
 PACKAGES = ("automl_stream", "drift", "producers", "schemas", "stream_apps", "trainer")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-PARTIES = {"producers": ["producers"], "trainer": ["trainer"],
+PARTIES = {"producers": ["producers"], "trainer": ["trainer"], "command line": ["automl_stream/models"],
            **{name: [f"stream_apps/{name}.py"] for name in ("monitor", "labels", "record")},
            "score": ["stream_apps/score.py", "stream_apps/partition.py", "stream_apps/model_follower.py"]}
 CONSTANTS = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}

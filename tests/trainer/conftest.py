@@ -5,14 +5,25 @@ import os
 import random
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from automl_stream.topics import create_topics
-from schemas.messages import Command, CommandAction, DriftAlert, LabelledEvent, Model, TrainerState, TrainingDecision
+from schemas.messages import (
+    Command,
+    CommandAction,
+    Dataset,
+    DriftAlert,
+    LabelledEvent,
+    Model,
+    TrainerState,
+    TrainingDecision,
+)
+from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline, Task, parse_pipeline
+from tests.trainer.workbench import Workbench
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import (
     Announced,
@@ -29,7 +40,8 @@ from trainer.errors import UnusableRows
 from trainer.first_model import choose, first_state
 from trainer.guards import Golden
 from trainer.history import History, TrainingRows
-from trainer.registry import Registration, Registry
+from trainer.registration import Registration
+from trainer.registry import Registry
 from trainer.resume import resume
 from trainer.session import Session
 from trainer.settings import RegistrySettings
@@ -84,11 +96,12 @@ def make_pipeline() -> Callable[..., Pipeline]:
 def stream() -> Stream:
     """Rows `first` to `last` of a stream whose rule turns all the time; missing values in every optional feature."""
     def rows(pipeline: Pipeline, first: int, last: int) -> list[LabelledEvent]:
-        return [_row(pipeline, number) for number in range(first, last)]
+        return [labelled_row(pipeline, number) for number in range(first, last)]
     return rows
 
 
-def _row(pipeline: Pipeline, number: int) -> LabelledEvent:
+def labelled_row(pipeline: Pipeline, number: int) -> LabelledEvent:
+    """Row `number` of that stream."""
     chance = random.Random(number)
     x, y = chance.gauss(0, 1), chance.gauss(0, 1)
     colour, is_open = chance.choice("rgb"), chance.random() < 0.5
@@ -118,12 +131,24 @@ def kafka_pipeline(bootstrap_servers: str, make_pipeline: Callable[..., Pipeline
     return pipeline
 
 
+@pytest.fixture
+def bench(kafka_pipeline: Pipeline, bootstrap_servers: str, registry_settings: RegistrySettings,
+          tmp_path: Path, definition: Callable[[Pipeline], str]) -> Iterator[Workbench]:
+    """The pipeline of this test alone, for trainers that are processes."""
+    bench = Workbench(kafka_pipeline, bootstrap_servers, registry_settings, tmp_path, definition(kafka_pipeline))
+    yield bench
+    bench.close()
+
+
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store with its tables: making them takes ten seconds."""
     file = tmp_path_factory.mktemp("mlflow") / "store.db"
     registry = Registry(RegistrySettings(tracking_uri=f"sqlite:///{file}", artifact_root=str(file.parent / "files")))
-    registry.register(Registration(model_name="made", decision_id="once", params={}, metrics={}, onnx=b"-"))
+    metadata = ModelMetadata(task="binary", features=(), categories={}, classes=("no", "yes"))
+    registry.register(Registration(model_name="made", decision_id="once", params={}, metrics={}, onnx=b"-",
+                                   metadata=metadata, topic="made.labelled",
+                                   rows=Dataset(first=0, last=1, rows=2, digest="0" * 64)))
     return file
 
 

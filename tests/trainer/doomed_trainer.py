@@ -1,4 +1,4 @@
-"""`python doomed_trainer.py STEP`: the trainer, killed by SIGKILL when it reaches a step of a promotion."""
+"""`python doomed_trainer.py STEP [SIGNAL]`: the trainer, killed (or sent another signal) when it reaches a step."""
 
 import os
 import signal
@@ -7,19 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 import trainer.__main__ as program
-from trainer import rounds, service
+from trainer import registration, rounds, service
 from trainer.announce import Announcer
+from trainer.clerk import Clerk
 from trainer.leadership import Leadership
 from trainer.promotion import Promoter
 from trainer.registry import Registry
+from trainer.state_log import StateLog
 
 
-def _die(*_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _hit() -> None:
+    os.kill(os.getpid(), signal.Signals[sys.argv[2]] if len(sys.argv) > 2 else signal.SIGKILL)
 
 
 def _before(owner: Any, name: str) -> None:
-    setattr(owner, name, _die)
+    original = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        _hit()
+        return original(*arguments, **named)
+
+    setattr(owner, name, wrapped)
 
 
 def _after(owner: Any, name: str, when: Callable[..., bool] = lambda *_: True) -> None:
@@ -28,7 +36,7 @@ def _after(owner: Any, name: str, when: Callable[..., bool] = lambda *_: True) -
     def wrapped(*arguments: Any, **named: Any) -> Any:
         result = original(*arguments, **named)
         if when(*arguments):
-            _die()
+            _hit()
         return result
 
     setattr(owner, name, wrapped)
@@ -37,12 +45,17 @@ def _after(owner: Any, name: str, when: Callable[..., bool] = lambda *_: True) -
 STEPS: dict[str, Callable[[], None]] = {
     "fit": lambda: _after(rounds, "_fit_candidates"),
     "export": lambda: _before(Promoter, "_registration"),
-    "upload": lambda: _before(Registry, "_describe"),
+    "run": lambda: _after(registration, "_find_run"),
+    "upload": lambda: _after(registration, "_describe"),
     "register": lambda: _after(Registry, "register"),
     "artifact": lambda: _after(Announcer, "store"),
+    "before announce": lambda: _before(Announcer, "announce"),
     "announce": lambda: _after(Announcer, "announce"),
+    "alias": lambda: _after(Registry, "point"),
     "decision": lambda: _after(service.Trainer, "_say", lambda _, decision: decision.verdict == "promoted"),
+    "state": lambda: _after(StateLog, "require_sole"),
     "commit": lambda: _before(Leadership, "commit"),
+    "pictures": lambda: _after(Clerk, "_examine"),
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The models of a pipeline: which served when and why, and an operator's word to the trainer."""
