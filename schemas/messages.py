@@ -310,7 +310,8 @@ Verdict = Literal["suppressed", "deferred", "trained", "promoted", "rejected", "
 
 
 class TrainingDecision(Message, frozen=True, kw_only=True):
-    """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken."""
+    """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken. `environment`: of a
+    promotion, what its bytes may depend on: versions of Python and of libraries, digest of the pipeline file."""
 
     decision_id: str
     incident_id: str | None
@@ -324,6 +325,7 @@ class TrainingDecision(Message, frozen=True, kw_only=True):
     gate: GateVerdict | None = None
     version: str | None = None
     run: str | None = None
+    environment: dict[str, str] = {}
 
 
 class Expert(Struct, frozen=True, kw_only=True):

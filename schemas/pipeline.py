@@ -16,7 +16,8 @@ from schemas.detectors import DetectorName, detector_checks
 
 FeatureType = Literal["number", "category", "boolean"]
 Task = Literal["binary", "multiclass", "regression"]
-Family = Literal["lightgbm", "logistic"]
+Family = Literal["lightgbm", "logistic", "forest", "mlp", "voting", "stacking"]
+StoppedEarly = Literal["lightgbm", "mlp"]
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0)]
 
@@ -140,7 +141,8 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When to train, and on what."""
+    """When to train, and on what. `early_stop`: families whose number of rounds is found on the last fifth of the rows;
+    `search_seconds`: that a round may spend on other parameters, 0: none."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
@@ -151,6 +153,8 @@ class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     half_life: Count = 200
     max_rows: Count = 200_000
     seed: int = 0
+    early_stop: tuple[StoppedEarly, ...] = ("mlp",)
+    search_seconds: Share = 0.0
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -319,7 +323,8 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         (pipeline.windows.size <= 0, "key 'windows.size': found 0; allowed: a positive duration"),
         (pipeline.windows.size > 0 and budget.windows(pipeline.windows.size) < 1,
          f"key 'drift.false_alarms': found '{budget}', less than one window; allowed: at least windows.size"),
-        (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
+        (not pipeline.retraining.families,
+         f"key 'retraining.families' is empty; allowed: {', '.join(get_args(Family))}"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
         *_replay_checks(pipeline.replay, names),

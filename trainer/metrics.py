@@ -6,6 +6,7 @@ DECISIONS = Counter("trainer_decisions_total", "Decisions written, by verdict.",
 ROWS = Counter("trainer_labelled_rows_total", "Records of `labelled` taken in.")
 ALERTS = Counter("trainer_alerts_total", "Alerts taken in.")
 FIT_SECONDS = Histogram("trainer_fit_seconds", "Duration of one fit.", ["family"])
+TUNING_SECONDS = Histogram("trainer_tuning_seconds", "Duration of early stops and searches before a round's fits.")
 COVERED = Gauge("trainer_covered_offset", "Offset of `labelled` that trainer-state covers (exclusive).")
 LAG = Gauge("trainer_labelled_lag", "Records of `labelled` that wait.")
 EPOCH = Gauge("trainer_champion_epoch", "Epoch of the champion.")

@@ -9,11 +9,11 @@ from trainer.errors import TrainerError
 from trainer.gate import Contender
 from trainer.history import History
 from trainer.pool import Key
-from trainer.session import Fit, Session
+from trainer.session import Fit, Session, Tune
 
 
 def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, LabelledEvent]],
-           fitting: Fit = fit) -> Session:
+           fitting: Fit = fit, tuning: Tune | None = None) -> Session:
     """The session that wrote `state`; `log` holds `labelled` from its first offset up to `state.covered` (exclusive).
 
     Raises:
@@ -32,7 +32,7 @@ def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, Lab
         raise TrainerError(f"`labelled` of pipeline '{pipeline.name}' ends before offset "
                            f"{waiting[-1].recipe.dataset.last}, which trainer-state knows: restore the topic, or "
                            "bootstrap under another pipeline name")
-    return Session(pipeline, state, history, experts, fitting)
+    return Session(pipeline, state, history, experts, fitting, tuning)
 
 
 def _fit_again(pipeline: Pipeline, contender: Contender, history: History, fitting: Fit) -> FittedExpert:
@@ -42,4 +42,4 @@ def _fit_again(pipeline: Pipeline, contender: Contender, history: History, fitti
         raise TrainerError(f"offsets {recipe.dataset.first} to {recipe.dataset.last} of `labelled` hold other rows "
                            f"than decision {contender.decision_id} was trained on: restore the topic, or bootstrap "
                            "under another pipeline name")
-    return fitting(pipeline, recipe.family, data)
+    return fitting(pipeline, recipe, data)

@@ -1,29 +1,33 @@
 """The trainer's loop: rows and alerts from Kafka into the session, its effects out into the world, then the commit."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from schemas.codec import decode, encode
-from schemas.messages import DriftAlert, LabelledEvent, TrainerState, TrainingDecision
+from schemas.messages import DriftAlert, LabelledEvent, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, LABELLED, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
 from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused
+from trainer.environment import environment
 from trainer.errors import DefinitionChanged, ParityError
 from trainer.history import TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.leadership import Leadership
 from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
+from trainer.recipes import Plan
 from trainer.reference import reference_profile
 from trainer.registry import Registry
 from trainer.resume import resume
-from trainer.session import Session, Steps
+from trainer.session import Session, Steps, Tune
 from trainer.settings import RegistrySettings
+from trainer.tuning import Tuner
 
 log = structlog.get_logger()
 
@@ -89,13 +93,13 @@ class Trainer:
 
     def _resume(self, state: TrainerState) -> Session:
         began = time.perf_counter()
-        for record in self._reader.read(self._topic(TRAINING_DECISIONS)):
-            if record.value is not None:
-                decision = decode(record.value, TrainingDecision)
-                self._said.add((decision.decision_id, decision.verdict))
+        decisions = [decode(record.value, TrainingDecision)
+                     for record in self._reader.read(self._topic(TRAINING_DECISIONS)) if record.value is not None]
+        self._said.update((decision.decision_id, decision.verdict) for decision in decisions)
+        tuner = Tuner(time.perf_counter, [decision for decision in decisions if decision.at >= state.covered])
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
-        session = resume(self._pipeline, state, rows, _timed_fit)
+        session = resume(self._pipeline, state, rows, _timed_fit, _timed(tuner))
         self._show(state)
         log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
                  experts=1 + len(state.experts), seconds=round(time.perf_counter() - began, 3))
@@ -170,6 +174,8 @@ class Trainer:
         """Write a decision, once."""
         if (decision.decision_id, decision.verdict) in self._said:
             return
+        if decision.version is not None:
+            decision = replace(decision, environment=environment(self._pipeline))
         self._writer.write(self._topic(TRAINING_DECISIONS), decision.decision_id, encode(decision))
         self._said.add((decision.decision_id, decision.verdict))
         metrics.DECISIONS.labels(decision.verdict).inc()
@@ -193,6 +199,14 @@ class Trainer:
         return topic_name(self._pipeline.name, topic)
 
 
-def _timed_fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
-    with metrics.FIT_SECONDS.labels(family).time():
-        return fit(pipeline, family, data)
+def _timed_fit(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
+    with metrics.FIT_SECONDS.labels(recipe.family).time():
+        return fit(pipeline, recipe, data)
+
+
+def _timed(tuner: Tuner) -> Tune:
+    def tune(pipeline: Pipeline, decision_id: str, plans: Sequence[Plan]) -> list[Plan]:
+        with metrics.TUNING_SECONDS.time():
+            return tuner(pipeline, decision_id, plans)
+
+    return tune

@@ -13,6 +13,7 @@ from schemas.messages import (
     Candidate,
     DriftAlert,
     LabelledEvent,
+    Recipe,
     TrainerState,
     TrainingDecision,
     TrainingRound,
@@ -26,9 +27,11 @@ from trainer.errors import UnusableRows
 from trainer.gate import Contender, heir, judge
 from trainer.history import History, TrainingRows
 from trainer.pool import Key, Pool
-from trainer.recipes import Plan, plans
+from trainer.recipes import Plan, plans, searched
+from trainer.tuning import Tuner
 
-Fit: TypeAlias = Callable[[Pipeline, str, TrainingRows], FittedExpert]
+Fit: TypeAlias = Callable[[Pipeline, Recipe, TrainingRows], FittedExpert]
+Tune: TypeAlias = Callable[[Pipeline, str, Sequence[Plan]], list[Plan]]
 Steps: TypeAlias = Generator[Effect, Answer, None]
 
 PARITY_ROWS = 2_000
@@ -38,12 +41,13 @@ class Session:
     """Everything the trainer knows. `experts`: the fitted model of the champion and of every contender, by its key."""
 
     def __init__(self, pipeline: Pipeline, state: TrainerState, history: History,
-                 experts: dict[Key, FittedExpert], fitting: Fit = fit) -> None:
+                 experts: dict[Key, FittedExpert], fitting: Fit = fit, tuning: Tune | None = None) -> None:
         self._pipeline = pipeline
         self._state = state  # all but the records of experts, which the pool keeps
         self._history = history
         self._pool = Pool(state.champion, state.experts, experts, pipeline.retraining.half_life)
         self._fit = fitting
+        self._tune = tuning or Tuner()
 
     def snapshot(self) -> TrainerState:
         """The state after everything up to now."""
@@ -177,11 +181,11 @@ class Session:
         yield from self._train(due, at)
 
     def _train(self, due: policy.Due, at: int) -> Steps:
-        """One round: the decision with its datasets, then the fits."""
-        planned = plans(self._pipeline, self._history, at, self._state.incident)
+        """One round: the decision with its recipes, then the fits."""
         incident_id = self._state.incident.incident_id if self._state.incident is not None and due.multiple else None
         dataset = self._history.dataset(self._history.first_offset(), at).dataset
         decision_id = derived_id(self._pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
+        planned = self._tune(self._pipeline, decision_id, self._plans(due, at))
         decision = replace(
             self._decision(decision_id, "trained", f"{len(planned)} candidates are fitted", trigger=due.trigger,
                            incident_id=incident_id),
@@ -199,6 +203,11 @@ class Session:
         self._change(rounds=[*self._state.rounds, trained])
         self._prune()
 
+    def _plans(self, due: policy.Due, at: int) -> list[Plan]:
+        relatives = [contender.recipe for contender in (self._pool.champion, *self._pool.contenders)]
+        planned = plans(self._pipeline, self._history, at, self._state.incident, relatives)
+        return searched(planned, self._pipeline, None if due.multiple else self._pool.champion.kind)
+
     def _fit_candidates(self, decision_id: str,
                         planned: Sequence[Plan]) -> tuple[list[tuple[Contender, FittedExpert]], list[str]]:
         """Candidates with their models, and why some could not be fitted."""
@@ -207,7 +216,7 @@ class Session:
         for plan in planned:
             contender = heir(decision_id, plan.recipe, [self._pool.champion, *self._pool.contenders])
             try:
-                fitted.append((contender, self._fit(self._pipeline, plan.recipe.family, plan.data)))
+                fitted.append((contender, self._fit(self._pipeline, plan.recipe, plan.data)))
             except UnusableRows as error:
                 problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
         return fitted, problems

@@ -81,7 +81,7 @@ EXAMPLES: list[Message] = [
     TrainingDecision(decision_id="d1", incident_id=None, trigger="refresh", verdict="promoted", reason="lower loss",
                      at=250, dataset=DATASET, candidates=[Candidate(recipe=RECIPE, loss=None, rows=0)], recipe=RECIPE,
                      gate=GateVerdict(rule="bootstrap", champion_loss=0.5, candidate_loss=0.25, rows=100), version="8",
-                     run="r1"),
+                     run="r1", environment={"python": "3.11.7"}),
     TrainerState(covered=250, covered_alerts=1, labels=240, event_time=946_684_800_000, loss_scale=1.0,
                  champion=EXPERT, champion_epoch=41, experts=[EXPERT],
                  rounds=[TrainingRound(decision_id="d2", trigger="incident", dataset=DATASET, incident_id="i1",

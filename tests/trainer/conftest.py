@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from automl_stream.topics import create_topics
-from schemas.messages import DriftAlert, LabelledEvent, Model, TrainerState, TrainingDecision
+from schemas.messages import DriftAlert, LabelledEvent, Model, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline, Task, parse_pipeline
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint, Promote, RenewProfile
@@ -22,6 +22,7 @@ from trainer.registry import Registration, Registry
 from trainer.resume import resume
 from trainer.session import Session, Steps
 from trainer.settings import RegistrySettings
+from trainer.tuning import Tuner
 
 DEFINITION = """
 [pipeline]
@@ -73,11 +74,12 @@ def make_pipeline() -> Callable[..., Pipeline]:
 def stream() -> Stream:
     """Rows `first` to `last` of a stream whose rule turns all the time; missing values in every optional feature."""
     def rows(pipeline: Pipeline, first: int, last: int) -> list[LabelledEvent]:
-        return [_row(pipeline, number) for number in range(first, last)]
+        return [row_of(pipeline, number) for number in range(first, last)]
     return rows
 
 
-def _row(pipeline: Pipeline, number: int) -> LabelledEvent:
+def row_of(pipeline: Pipeline, number: int) -> LabelledEvent:
+    """One row of the stream."""
     chance = random.Random(number)
     x, y = chance.gauss(0, 1), chance.gauss(0, 1)
     colour, is_open = chance.choice("rgb"), chance.random() < 0.5
@@ -133,7 +135,7 @@ class Driver:
     """Drives a session with answers of its own instead of Kafka and MLflow; fits are kept, they repeat a lot."""
 
     def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent],
-                 fits: dict[tuple[str, str], FittedExpert] | None = None) -> None:
+                 fits: dict[tuple[str, str, str], FittedExpert] | None = None, tuner: Tuner | None = None) -> None:
         self.pipeline = pipeline
         self.log = list(enumerate(first_rows))
         self.decisions: list[TrainingDecision] = []
@@ -141,6 +143,7 @@ class Driver:
         self.profiles: list[RenewProfile] = []
         self.checkpoints: list[TrainerState] = []
         self.fail_fits = False
+        self.tuner = tuner or Tuner()
         self._epochs: dict[str, int] = {}
         self._fits = {} if fits is None else fits
         history = History(pipeline)
@@ -151,7 +154,7 @@ class Driver:
 
     def resume(self, state: TrainerState) -> Session:
         """A session that stands on `state`; it drives on from there."""
-        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit)
+        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit, self.tuner)
         return self.session
 
     def answers_like(self, other: "Driver") -> None:
@@ -198,12 +201,12 @@ class Driver:
                 epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
                 answer = Announced(epoch=epoch, version=str(epoch), run="run")
 
-    def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    def _fit(self, pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
         if self.fail_fits:
             raise UnusableRows("the test wants it so")
-        key = (family, data.dataset.digest)
+        key = (recipe.family, str(recipe.parameters), data.dataset.digest)
         if key not in self._fits:
-            self._fits[key] = fit(pipeline, family, data)
+            self._fits[key] = fit(pipeline, recipe, data)
         return self._fits[key]
 
 
