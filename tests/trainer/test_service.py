@@ -31,6 +31,7 @@ from trainer.announce import Announcer, Parts
 from trainer.bootstrap import Connections, Summary, bootstrap
 from trainer.errors import AlreadyBootstrapped, BadArtifact, LostSlot, UnusableRows
 from trainer.kafka_log import LogReader, LogWriter
+from trainer.reproduce import reproduce
 from trainer.settings import RegistrySettings
 
 # MLflow's dependencies deprecate each other; what they say is not ours to mend.
@@ -90,6 +91,13 @@ class Bench:
 
     def announcements(self) -> list[ModelAnnouncement]:
         return [decode(value, ModelAnnouncement) for value in self._values(MODEL_UPDATES)]
+
+    def reproduce(self, decision_id: str) -> tuple[int, str]:
+        """Exit code and output of the command."""
+        command = [sys.executable, "-m", "automl_stream", "reproduce", decision_id, "--pipeline", str(self._file)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=HERE.parents[1],
+                               env=self._environment)
+        return ended.returncode, ended.stdout + ended.stderr
 
     def wait_until_covered(self) -> None:
         _, rows = self.reader.bounds(self._topic(LABELLED))
@@ -238,3 +246,20 @@ def test_an_artifact_of_several_chunks_is_read_back_verified(bench: Bench) -> No
     bench.writer.write(topic_name(bench.pipeline.name, MODEL_ARTIFACTS), "other/0", b"noise")
     with pytest.raises(BadArtifact, match="announce it again"):
         announcer.load(msgspec.structs.replace(artifact, digest="0" * 64))
+
+
+def test_what_was_promoted_is_reproduced_from_the_topics(bench: Bench, stream: Stream) -> None:
+    bench.bootstrap(stream(bench.pipeline, 0, 300))
+    bench.start()
+    bench.label(stream(bench.pipeline, 300, 900))
+    bench.wait_until_covered()
+    promoted = [d for d in bench.decisions() if d.verdict == "promoted"]
+    assert len(promoted) >= 3
+    for decision in promoted:
+        found = reproduce(bench.pipeline, decision.decision_id, bench.reader, lambda _: None)
+        assert (found.identical, found.environment) == (True, [])
+    code, said = bench.reproduce(promoted[-1].decision_id)
+    assert (code, "identical: " in said) == (0, True)
+    code, said = bench.reproduce("nobody")
+    assert code == 2
+    assert promoted[-1].decision_id in said
