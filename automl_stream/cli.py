@@ -25,6 +25,7 @@ from automl_stream.local_stack.options import (
     PostgresPort,
 )
 from automl_stream.models.command import add_commands as add_model_commands
+from automl_stream.reproduce import add_command as add_reproduce_command
 from automl_stream.scaling import ScoreWorkerNumber
 from automl_stream.scaling import add_commands as add_scaling_commands
 from automl_stream.verify.command import add_command as add_verify_command
@@ -118,6 +119,7 @@ add_dead_letter_commands(app)
 add_demo_commands(app)
 add_model_commands(app)
 add_producer_commands(app)
+add_reproduce_command(app)
 add_scaling_commands(app)
 add_verify_command(app)
 

@@ -14,11 +14,11 @@ from automl_stream.wrong_use import WrongUse
 from producers.errors import DeliveryFailed, ProducerError
 from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, UnknownDecision
 
 FOUND_WANTING, WRONG_USE = 1, 2
 
-_WRONG_USE = (UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError)
+_WRONG_USE = (UnknownDecision, UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError)
 _EXPECTED = (DeadLettersError, LocalStackError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
              PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 

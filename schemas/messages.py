@@ -318,7 +318,8 @@ class TrainingDecision(Message, frozen=True, kw_only=True):
     """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken.
 
     `paused`: by an operator, or by the breaker: nothing happens by itself until an operator resumes. `deferred` with a
-    recipe: a candidate that awaits an operator's word. `by`: the operator whose command it answers.
+    recipe: a candidate that awaits an operator's word. `by`: the operator whose command it answers. `environment`: of a
+    promotion, what its bytes may depend on: versions of Python and of libraries, digest of the pipeline file.
     """
 
     decision_id: str
@@ -334,6 +335,7 @@ class TrainingDecision(Message, frozen=True, kw_only=True):
     version: str | None = None
     run: str | None = None
     by: str | None = None
+    environment: dict[str, str] = {}
 
 
 class Expert(Struct, frozen=True, kw_only=True):

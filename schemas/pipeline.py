@@ -16,7 +16,8 @@ from schemas.detectors import DetectorName, detector_checks
 
 FeatureType = Literal["number", "category", "boolean"]
 Task = Literal["binary", "multiclass", "regression"]
-Family = Literal["lightgbm", "logistic"]
+Family = Literal["lightgbm", "logistic", "forest", "mlp", "voting", "stacking"]
+StoppedEarly = Literal["lightgbm", "mlp"]
 Count = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0)]
 
@@ -143,7 +144,8 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When to train, and on what. `pool`: experts that stay under test, the champion among them; the newest of each
-    family and window stays in any case, for its successor inherits its record."""
+    family and window stays in any case, for its successor inherits its record. `early_stop`: families whose number of
+    rounds is found on the last fifth of the rows; `search_seconds`: that a round may spend on others."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
@@ -155,6 +157,8 @@ class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_rows: Count = 200_000
     seed: int = 0
     pool: Count = 12
+    early_stop: tuple[StoppedEarly, ...] = ("mlp",)
+    search_seconds: Share = 0.0
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -340,7 +344,8 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         (pipeline.windows.size > 0 and budget.windows(pipeline.windows.size) < 1,
          f"key 'drift.false_alarms': found '{budget}', less than one window; allowed: at least windows.size"),
         *_open_window_checks(pipeline),
-        (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
+        (not pipeline.retraining.families,
+         f"key 'retraining.families' is empty; allowed: {', '.join(get_args(Family))}"),
         (not set(pipeline.gate.slices) <= set(names),
          f"key 'gate.slices': found {', '.join(sorted(set(pipeline.gate.slices) - set(names)))}; allowed: features"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),

@@ -12,6 +12,7 @@ from schemas.pipeline import Pipeline
 from schemas.topics import LABELLED, TRAINER_STATE, TRAINING_DECISIONS, topic_name
 from trainer.announce import Announcer
 from trainer.candidates import fit
+from trainer.environment import environment
 from trainer.errors import AlreadyBootstrapped, UnusableRows
 from trainer.first_model import FirstModel, choose, first_state
 from trainer.history import BINARY_CLASSES, History, TrainingRows
@@ -70,7 +71,7 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         promoter = Promoter(pipeline, announcer, Registry(connections.registry))
         promoted = promoter.promote(_promotion(pipeline, data, first))
         decision = replace(decision, verdict="promoted", reason="the first model", version=promoted.version,
-                           run=promoted.run)
+                           run=promoted.run, environment=environment(pipeline))
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
         state = first_state(pipeline, data, first, promoted.accepted.epoch, promoted.version)
         writer.write(topic_name(pipeline.name, TRAINER_STATE), pipeline.name, encode(state))
@@ -140,7 +141,7 @@ def _decision(first: FirstModel) -> TrainingDecision:
 def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Promotion:
     rows = data.rows
     return Promotion(
-        decision_id=first.decision_id, reason="bootstrap", expert=fit(pipeline, first.recipe.family, data),
+        decision_id=first.decision_id, reason="bootstrap", expert=fit(pipeline, first.recipe, data),
         recipe=first.recipe, validation=rows.part(max(0, len(rows) - PARITY_ROWS), len(rows)),
         metrics={f"holdout_{family}": loss for family, loss in first.holdout.items()},
         replaces=NO_EPOCH, profile=reference_profile(pipeline, rows, first.losses).encode(),

@@ -2,7 +2,8 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from schemas.codec import FeatureMatrix
-from schemas.messages import LabelValue
+from schemas.messages import LabelValue, Recipe
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.errors import UnusableRows
-from trainer.families import categorical_columns, estimator
+from trainer.families import FOLDS, estimator
 from trainer.gate import MAX_LOSS
 from trainer.history import Rows, TrainingRows
 from trainer.thresholds import round_thresholds
@@ -24,12 +25,19 @@ MAX_CATEGORIES = 100
 
 
 class FittedExpert:
-    """A fitted model behind one interface, whatever its family and whichever classes its rows had."""
+    """A fitted model behind one interface, whatever its family and whichever classes its rows had.
 
-    def __init__(self, model: Any, metadata: ModelMetadata, known: Sequence[int]) -> None:
+    `known`: places in `metadata.classes` of the classes that the model was fitted on. `centre`, `spread`: a model of
+    values was fitted on them less `centre`, over `spread`.
+    """
+
+    def __init__(self, model: Any, metadata: ModelMetadata, known: Sequence[int], centre: float = 0.0,
+                 spread: float = 1.0) -> None:
         self.model = model
         self.metadata = metadata
-        self.known = tuple(known)  # places in metadata.classes of the classes that the model was fitted on
+        self.known = tuple(known)
+        self.centre = centre
+        self.spread = spread
         self._matrix = FeatureMatrix(metadata.features)
         self._codes = metadata.codes()
 
@@ -43,15 +51,24 @@ class FittedExpert:
 
     def answer(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """As `predict`, from model input."""
+        wide = matrix.astype(np.float64)  # a huge number over a small standard deviation is no float32
         with warnings.catch_warnings():  # LightGBM names its columns, we pass arrays
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             if self.metadata.task == "regression":
-                return np.asarray(self.model.predict(matrix), dtype=np.float64)
-            answers = np.asarray(self.model.predict_proba(matrix), dtype=np.float64)
+                return np.asarray(self.model.predict(wide), dtype=np.float64) * self.spread + self.centre
+            answers = np.asarray(self.model.predict_proba(wide), dtype=np.float64)
         unseen = len(self.metadata.classes) - len(self.known)
         probabilities = np.full((len(matrix), len(self.metadata.classes)), UNSEEN)
         probabilities[:, self.known] = answers * (1 - unseen * UNSEEN)
         return probabilities
+
+    def targets(self, labels: Sequence[LabelValue]) -> NDArray[Any]:
+        """What the model is fitted on: values, centred and scaled, or the place of each class in `known`; -1 of one
+        that is not among them."""
+        if self.metadata.task == "regression":
+            return (np.array(labels, dtype=np.float64) - self.centre) / self.spread
+        place = {self.metadata.classes[k]: i for i, k in enumerate(self.known)}
+        return np.array([place.get(str(label), -1) for label in labels])
 
     def losses(self, rows: Rows, scale: float) -> list[float]:
         """Loss of each row, at most 3: log loss, or absolute error over `scale`.
@@ -69,37 +86,67 @@ class FittedExpert:
         return np.minimum(losses, MAX_LOSS).round(6).tolist()
 
 
-def fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
-    """Fit a family on a dataset; the same rows give the same model.
+def fit(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
+    """Fit a recipe on its dataset; the same rows give the same model.
 
     Raises:
         UnusableRows: without rows, or when all have one class.
     """
-    if not len(data.rows):
-        raise UnusableRows("the dataset has no rows")
-    metadata = ModelMetadata(task=pipeline.task, features=pipeline.features,
-                             categories=_categories(pipeline, data.rows), classes=data.classes)
-    labels, known = _targets(metadata, data.rows.labels)
-    expert = FittedExpert(estimator(family, metadata, pipeline.retraining.seed), metadata, known)
-    options = {"categorical_feature": categorical_columns(metadata)} if family == "lightgbm" else {}
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
-        warnings.simplefilter("ignore")  # convergence is judged by the loss on fresh rows
-        expert.model.fit(expert.matrix(data.rows), labels, **options)
-    if family == "lightgbm":
-        round_thresholds(expert.model)
+    expert = unfitted(pipeline, recipe, data)
+    targets = expert.targets(data.rows.labels)
+    if recipe.family == "stacking":
+        _require_classes_in_folds(pipeline, targets)
+    with quiet():
+        expert.model.fit(expert.matrix(data.rows), targets)
+    round_thresholds(expert.model)
     return expert
 
 
-def _targets(metadata: ModelMetadata, labels: Sequence[LabelValue]) -> tuple[NDArray[Any], list[int]]:
-    """Numbers to fit: values, or the place of each class among those that the rows have; and their places overall."""
-    if metadata.task == "regression":
-        return np.array(labels, dtype=np.float64), []
+def unfitted(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
+    """What `fit` fits on the dataset.
+
+    Raises:
+        UnusableRows: without rows, or when all have one class.
+    """
+    labels = data.rows.labels
+    if not len(labels):
+        raise UnusableRows("the dataset has no rows")
+    metadata = ModelMetadata(task=pipeline.task, features=pipeline.features,
+                             categories=_categories(pipeline, data.rows), classes=data.classes)
+    model = estimator(recipe.family, metadata, recipe.seed, recipe.parameters)
+    if pipeline.task == "regression":
+        values = np.array(labels, dtype=np.float64)
+        return FittedExpert(model, metadata, (), float(values.mean()), float(values.std()) or 1.0)
     present = set(labels)
     known = [k for k, label in enumerate(metadata.classes) if label in present]
     if len(known) == 1:
         raise UnusableRows(f"all {len(labels)} rows have the class {labels[0]!r}; at least two classes are needed")
-    place = {metadata.classes[k]: i for i, k in enumerate(known)}
-    return np.array([place[str(label)] for label in labels]), known
+    return FittedExpert(model, metadata, known)
+
+
+def mean_loss(expert: FittedExpert, rows: Rows) -> float:
+    """Mean log loss, or mean absolute error in the label's unit."""
+    if expert.metadata.task == "regression":
+        return float(np.mean(np.abs(expert.predict(rows) - np.array(rows.labels, dtype=np.float64))))
+    return float(np.mean(expert.losses(rows, 1.0)))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Fit on one thread and without warnings: convergence is judged by the loss on fresh rows."""
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _require_classes_in_folds(pipeline: Pipeline, targets: NDArray[Any]) -> None:
+    if len(targets) < FOLDS:
+        raise UnusableRows(f"{len(targets)} rows make no {FOLDS} folds; stacking needs more")
+    parts = np.array_split(targets, FOLDS)
+    others = (np.concatenate([*parts[:k], *parts[k + 1 :]]) for k in range(FOLDS))
+    if pipeline.task != "regression" and any(len(set(part.tolist())) == 1 for part in others):
+        raise UnusableRows(f"all rows of one class but one lie within one of {FOLDS} folds in time; stacking needs two "
+                           "classes in the others")
 
 
 def _categories(pipeline: Pipeline, rows: Rows) -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,8 @@ TrainerError
 ├── UnusableRows          the rows cannot train a model; not retriable
 ├── ParityError           the exported file does not answer like the fitted model; not retriable
 ├── BadArtifact           announced bytes are missing or differ; not retriable
+├── UnknownFamily         a recipe of another version of the trainer; not retriable
+├── UnknownDecision       no such decision, or it announced no model; not retriable
 ├── MissingLibrary        LightGBM's system library is not installed; not retriable
 ├── DefinitionChanged     the features are no longer those of the serving model; not retriable
 ├── MissingSetting        the environment lacks a setting; not retriable
@@ -33,6 +35,14 @@ class ParityError(TrainerError):
 
 class BadArtifact(TrainerError):
     """The announced bytes are missing or have another SHA-256."""
+
+
+class UnknownFamily(TrainerError):
+    """A recipe names a family that this version cannot fit."""
+
+
+class UnknownDecision(TrainerError):
+    """No decision of that id announced a model."""
 
 
 class MissingLibrary(TrainerError):

@@ -10,10 +10,11 @@ from drift.predictions import said
 from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
-from trainer.candidates import FittedExpert, fit
+from trainer.candidates import FittedExpert, fit, mean_loss
 from trainer.errors import UnusableRows
 from trainer.history import Rows, TrainingRows
 from trainer.reference import reference_of_answers
+from trainer.tuning import stop_early
 
 HOLDOUT = 0.2
 A_TRIAL_SAID_IT = ("the reference is what a trial fitted on fewer rows said, and too far from what this model says: "
@@ -44,38 +45,42 @@ class FirstModel:
 
 
 def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
-    """Fit every family on the first four fifths of the rows, judge it on the last: time goes only forward.
+    """Fit every family on the first four fifths of the rows, judge it on the last. What an early stop finds within the
+    first is kept for the fit on all.
 
     Raises:
         UnusableRows: when no family can be fitted.
     """
-    rows, border = data.rows, round(len(data.rows) * (1 - HOLDOUT))
-    trial = TrainingRows(dataset=data.dataset, rows=rows.part(0, border), classes=data.classes)
-    held_out = rows.part(border, len(rows))
-    holdout: dict[str, float] = {}
-    trials: dict[str, FittedExpert] = {}
+    trial, held_out = data.split(HOLDOUT)
+    trials, problems = _trials(pipeline, trial)
+    if not trials:
+        raise UnusableRows(f"no family can be trained on the first {len(trial.rows)} rows ({'; '.join(problems)})")
+    holdout = {recipe.family: mean_loss(expert, held_out) for recipe, expert in trials}
+    recipe, expert = min(trials, key=lambda pair: holdout[pair[0].family])
+    scale = (holdout[recipe.family] or 1.0) if pipeline.task == "regression" else 1.0
+    outputs = expert.predict(held_out)
+    return FirstModel(
+        decision_id=derived_id(pipeline.name, "bootstrap", data.dataset.digest), recipe=recipe,
+        candidates=[Candidate(recipe=tried, loss=holdout[tried.family] / scale, rows=len(held_out))
+                    for tried, _ in trials],
+        holdout=holdout, loss_scale=scale, losses=_answer_losses(expert.metadata, outputs, held_out),
+        predictions=reference_of_answers(pipeline, expert.metadata, held_out, outputs, A_TRIAL_SAID_IT)
+        if len(held_out) else None,
+    )
+
+
+def _trials(pipeline: Pipeline, data: TrainingRows) -> tuple[list[tuple[Recipe, FittedExpert]], list[str]]:
+    """Each family's recipe fitted on `data`, and why some could not be."""
+    trials: list[tuple[Recipe, FittedExpert]] = []
     problems: list[str] = []
     for family in pipeline.retraining.families:
+        recipe = Recipe(family=family, window="all", dataset=data.dataset, seed=pipeline.retraining.seed)
         try:
-            trials[family] = fit(pipeline, family, trial)
-            holdout[family] = _loss(trials[family], held_out)
+            tried = stop_early(pipeline, recipe, data)
+            trials.append((tried, fit(pipeline, tried, data)))
         except UnusableRows as error:
             problems.append(f"{family}: {error}")
-    if not holdout:
-        raise UnusableRows(f"no family can be trained on the first {border} rows ({'; '.join(problems)})")
-    best = min(holdout, key=lambda family: holdout[family])
-    scale = (holdout[best] or 1.0) if pipeline.task == "regression" else 1.0
-    recipes = {family: Recipe(family=family, window="all", dataset=data.dataset, seed=pipeline.retraining.seed)
-               for family in holdout}
-    metadata, outputs = trials[best].metadata, trials[best].predict(held_out)
-    return FirstModel(
-        decision_id=derived_id(pipeline.name, "bootstrap", data.dataset.digest), recipe=recipes[best],
-        candidates=[Candidate(recipe=recipes[family], loss=loss / scale, rows=len(rows) - border)
-                    for family, loss in holdout.items()],
-        holdout=holdout, loss_scale=scale, losses=_answer_losses(metadata, outputs, held_out),
-        predictions=reference_of_answers(pipeline, metadata, held_out, outputs, A_TRIAL_SAID_IT) if len(held_out)
-        else None,
-    )
+    return trials, problems
 
 
 def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int,
@@ -91,12 +96,6 @@ def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch
         loss_scale=first.loss_scale, champion=champion, champion_epoch=epoch,
         refreshed_labels=data.dataset.rows - head_start, refreshed_at=event_time,
     )
-
-
-def _loss(expert: FittedExpert, rows: Rows) -> float:
-    if expert.metadata.task == "regression":
-        return float(np.mean(np.abs(expert.predict(rows) - np.array(rows.labels, dtype=np.float64))))
-    return float(np.mean(expert.losses(rows, 1.0)))
 
 
 def _answer_losses(metadata: ModelMetadata, outputs: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:

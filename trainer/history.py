@@ -48,6 +48,12 @@ class TrainingRows:
     rows: Rows
     classes: tuple[str, ...]
 
+    def split(self, held_out: float) -> "tuple[TrainingRows, Rows]":
+        """The rows but the last, and the last, a share of `held_out`: time goes only forward."""
+        border = round(len(self.rows) * (1 - held_out))
+        first = TrainingRows(dataset=self.dataset, rows=self.rows.part(0, border), classes=self.classes)
+        return first, self.rows.part(border, len(self.rows))
+
 
 class _Entry(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a delivery besides its numbers."""

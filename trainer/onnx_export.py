@@ -108,8 +108,7 @@ def _rename_outputs(model: Any, expert: FittedExpert) -> None:
     graph = model.graph
     answers = graph.output[-1].name
     if expert.metadata.task == "regression":
-        graph.node.append(helper.make_node("Reshape", [answers, "column"], ["value"]))
-        graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], dtype=np.int64), "column"))
+        _place_values(graph, answers, expert)
         outputs = [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])]
     else:
         _place_classes(graph, answers, expert)
@@ -118,6 +117,17 @@ def _rename_outputs(model: Any, expert: FittedExpert) -> None:
                                                  [None, len(expert.metadata.classes)])]
     del graph.output[:]
     graph.output.extend(outputs)
+
+
+def _place_values(graph: Any, answers: str, expert: FittedExpert) -> None:
+    graph.initializer.extend([numpy_helper.from_array(np.array([-1, 1], dtype=np.int64), "column"),
+                              numpy_helper.from_array(np.array([expert.spread], dtype=np.float32), "spread"),
+                              numpy_helper.from_array(np.array([expert.centre], dtype=np.float32), "centre")])
+    graph.node.extend([
+        helper.make_node("Reshape", [answers, "column"], ["standardised"]),
+        helper.make_node("Mul", ["standardised", "spread"], ["centred"]),
+        helper.make_node("Add", ["centred", "centre"], ["value"]),
+    ])
 
 
 def _place_classes(graph: Any, answers: str, expert: FittedExpert) -> None:

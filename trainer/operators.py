@@ -106,7 +106,7 @@ def _find(standing: Standing, decision: TrainingDecision,
                                            f"{recipe.dataset.last} of `labelled`, which are no longer all kept")
             return None
         try:
-            expert = standing.fit(standing.pipeline, recipe.family, data)
+            expert = standing.fit(standing.pipeline, recipe, data)
         except UnusableRows as error:
             yield replace(decision, reason=f"version {named} cannot be fitted again: {error}")
             return None

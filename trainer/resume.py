@@ -11,11 +11,11 @@ from trainer.guards import Golden
 from trainer.history import History
 from trainer.pool import Key
 from trainer.session import Session
-from trainer.standing import Fit
+from trainer.standing import Fit, Tune
 
 
 def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, LabelledEvent]],
-           fitting: Fit = fit, golden: Golden | None = None) -> Session:
+           fitting: Fit = fit, golden: Golden | None = None, tuning: Tune | None = None) -> Session:
     """The session that wrote `state`; `log` holds `labelled` from its first offset up to `state.covered` (exclusive).
 
     Raises:
@@ -34,7 +34,7 @@ def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, Lab
         raise TrainerError(f"`labelled` of pipeline '{pipeline.name}' ends before offset "
                            f"{waiting[-1].recipe.dataset.last}, which trainer-state knows: restore the topic, or "
                            "bootstrap under another pipeline name")
-    return Session(pipeline, state, history, experts, fitting, golden)
+    return Session(pipeline, state, history, experts, fitting, golden, tuning)
 
 
 def _fit_again(pipeline: Pipeline, contender: Contender, history: History, fitting: Fit) -> FittedExpert:
@@ -44,4 +44,4 @@ def _fit_again(pipeline: Pipeline, contender: Contender, history: History, fitti
         raise TrainerError(f"offsets {recipe.dataset.first} to {recipe.dataset.last} of `labelled` hold other rows "
                            f"than decision {contender.decision_id} was trained on: restore the topic, or bootstrap "
                            "under another pipeline name")
-    return fitting(pipeline, recipe.family, data)
+    return fitting(pipeline, recipe, data)

@@ -11,7 +11,7 @@ from trainer.effects import Steps
 from trainer.errors import UnusableRows
 from trainer.gate import Contender, heir
 from trainer.incidents import settle_if_done
-from trainer.recipes import Plan, plans
+from trainer.recipes import Plan, plans, searched
 from trainer.serving import strike
 from trainer.standing import Standing
 
@@ -34,12 +34,12 @@ def train_if_due(standing: Standing) -> Steps:
 
 
 def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
-    """One round: the decision with its datasets, then the fits. `by`: the operator who asked for it."""
+    """One round: the decision with its recipes, then the fits. `by`: the operator who asked for it."""
     incident, history = standing.state.incident, standing.history
-    planned = plans(standing.pipeline, history, standing.last, incident)
     incident_id = incident.incident_id if incident is not None and due.multiple else None
     dataset = history.dataset(history.first_offset(), standing.last).dataset
     decision_id = derived_id(standing.pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
+    planned = standing.tune(standing.pipeline, decision_id, _plans(standing, due))
     decision = replace(
         standing.decision(decision_id, "trained", f"{len(planned)} candidates are fitted", trigger=due.trigger,
                           incident_id=incident_id),
@@ -60,6 +60,13 @@ def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
     standing.prune()
 
 
+def _plans(standing: Standing, due: policy.Due) -> list[Plan]:
+    champion = standing.pool.champion
+    relatives = [contender.recipe for contender in (champion, *standing.pool.contenders)]
+    planned = plans(standing.pipeline, standing.history, standing.last, standing.state.incident, relatives)
+    return searched(planned, standing.pipeline, None if due.multiple else champion.kind)
+
+
 def _fit_candidates(standing: Standing, decision_id: str,
                     planned: Sequence[Plan]) -> tuple[list[tuple[Contender, FittedExpert]], list[str]]:
     """Candidates with their models, and why some could not be fitted."""
@@ -68,7 +75,7 @@ def _fit_candidates(standing: Standing, decision_id: str,
     for plan in planned:
         contender = heir(decision_id, plan.recipe, [standing.pool.champion, *standing.pool.contenders])
         try:
-            fitted.append((contender, standing.fit(standing.pipeline, plan.recipe.family, plan.data)))
+            fitted.append((contender, standing.fit(standing.pipeline, plan.recipe, plan.data)))
         except UnusableRows as error:
             problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
     return fitted, problems

@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from schemas.codec import decode, encode
-from schemas.messages import Command, DriftAlert, LabelledEvent, TrainerState, TrainingDecision
+from schemas.messages import Command, DriftAlert, LabelledEvent, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
 from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, TRAINING_DECISIONS, Topic, topic_name
 from trainer import metrics
@@ -27,6 +28,7 @@ from trainer.effects import (
     Withdraw,
     recalled,
 )
+from trainer.environment import environment
 from trainer.errors import DefinitionChanged, LostLeadership, LostSlot, ParityError
 from trainer.guards import Golden
 from trainer.history import TrainingRows
@@ -34,12 +36,15 @@ from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.leadership import Leadership
 from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
+from trainer.recipes import Plan
 from trainer.reference import reference_profile
 from trainer.registry import Registry
 from trainer.resume import resume
 from trainer.session import Session
 from trainer.settings import RegistrySettings
+from trainer.standing import Tune
 from trainer.state_log import StateLog
+from trainer.tuning import Tuner
 
 log = structlog.get_logger()
 
@@ -108,17 +113,15 @@ class Trainer:
 
     def _resume(self, state: TrainerState) -> Session:
         began = time.perf_counter()
-        registered: deque[TrainingDecision] = deque(maxlen=KEPT)
-        for record in self._reader.read(self._topic(TRAINING_DECISIONS)):
-            if record.value is not None:
-                decision = decode(record.value, TrainingDecision)
-                self._note(decision)
-                if decision.run is not None:
-                    registered.append(decision)
+        decisions = [decode(record.value, TrainingDecision)
+                     for record in self._reader.read(self._topic(TRAINING_DECISIONS)) if record.value is not None]
+        for decision in decisions:
+            self._note(decision)
+        tuner = Tuner(time.perf_counter, [decision for decision in decisions if decision.at >= state.covered])
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
-        session = resume(self._pipeline, state, rows, _timed_fit, self._golden)
-        for decision in registered:
+        session = resume(self._pipeline, state, rows, _timed_fit, self._golden, _timed(tuner))
+        for decision in [decision for decision in decisions if decision.run is not None][-KEPT:]:
             self._clerk.later(decision)
         self._show(state)
         log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
@@ -234,6 +237,8 @@ class Trainer:
         """Write a decision, once."""
         if (decision.decision_id, decision.verdict) in self._said:
             return
+        if decision.version is not None:
+            decision = replace(decision, environment=environment(self._pipeline))
         self._writer.write(self._topic(TRAINING_DECISIONS), decision.decision_id, encode(decision))
         self._note(decision)
         metrics.DECISIONS.labels(decision.verdict).inc()
@@ -278,10 +283,18 @@ def in_order(alerts: Sequence[tuple[int, DriftAlert]],
     return [*merged, *waiting]
 
 
-def _timed_fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+def _timed_fit(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
     began = time.perf_counter()
-    expert = fit(pipeline, family, data)
+    expert = fit(pipeline, recipe, data)
     seconds = time.perf_counter() - began
-    metrics.FIT_SECONDS.labels(family).observe(seconds)
-    log.info("fitted", family=family, rows=data.dataset.rows, seconds=round(seconds, 3))
+    metrics.FIT_SECONDS.labels(recipe.family).observe(seconds)
+    log.info("fitted", family=recipe.family, rows=data.dataset.rows, seconds=round(seconds, 3))
     return expert
+
+
+def _timed(tuner: Tuner) -> Tune:
+    def tune(pipeline: Pipeline, decision_id: str, plans: Sequence[Plan]) -> list[Plan]:
+        with metrics.TUNING_SECONDS.time():
+            return tuner(pipeline, decision_id, plans)
+
+    return tune

@@ -23,7 +23,8 @@ from trainer.incidents import take_alert
 from trainer.operators import obey
 from trainer.pool import Key
 from trainer.rounds import train_if_due
-from trainer.standing import Fit, Standing
+from trainer.standing import Fit, Standing, Tune
+from trainer.tuning import Tuner
 from trainer.verdicts import judge_row
 
 
@@ -31,8 +32,9 @@ class Session:
     """Everything the trainer knows. `experts`: the fitted model of the champion and of every contender, by its key."""
 
     def __init__(self, pipeline: Pipeline, state: TrainerState, history: History,
-                 experts: dict[Key, FittedExpert], fitting: Fit = fit, golden: Golden | None = None) -> None:
-        self._standing = Standing(pipeline, state, history, experts, fitting, golden)
+                 experts: dict[Key, FittedExpert], fitting: Fit = fit, golden: Golden | None = None,
+                 tuning: Tune | None = None) -> None:
+        self._standing = Standing(pipeline, state, history, experts, fitting, golden, tuning or Tuner())
 
     def snapshot(self) -> TrainerState:
         """The state after everything up to now."""

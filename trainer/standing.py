@@ -1,32 +1,35 @@
 """What the trainer stands on: the state, the rows, the experts. The steps of a session share it and change it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from schemas.messages import TrainerState, TrainingDecision, Verdict, derived_id
+from schemas.messages import Recipe, TrainerState, TrainingDecision, Verdict, derived_id
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert
 from trainer.gate import Contender
 from trainer.guards import Golden
 from trainer.history import History, TrainingRows
 from trainer.pool import Key, Pool
+from trainer.recipes import Plan
 
-Fit: TypeAlias = Callable[[Pipeline, str, TrainingRows], FittedExpert]
+Fit: TypeAlias = Callable[[Pipeline, Recipe, TrainingRows], FittedExpert]
+Tune: TypeAlias = Callable[[Pipeline, str, Sequence[Plan]], list[Plan]]
 
 
 class Standing:
     """`state` holds everything but the records of experts, which the pool keeps; `golden`: the trusted rows."""
 
     def __init__(self, pipeline: Pipeline, state: TrainerState, history: History,
-                 experts: dict[Key, FittedExpert], fitting: Fit, golden: Golden | None) -> None:
+                 experts: dict[Key, FittedExpert], fitting: Fit, golden: Golden | None, tuning: Tune) -> None:
         self.pipeline = pipeline
         self.state = state
         self.history = history
         self.pool = Pool(state.champion, state.experts, experts, pipeline.retraining.half_life)
         self.fit = fitting
         self.golden = golden
+        self.tune = tuning
 
     def snapshot(self) -> TrainerState:
         """The state after everything up to now."""

@@ -1,7 +1,7 @@
 """What Kafka and MLflow are to the trainer, in memory: the log of models, the decisions, and what training costs."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automl_stream.backtest.result import Swap
 from drift.predictions import decode_predictions
 from drift.profile import ReferenceProfile
-from schemas.messages import Artifact, ModelAnnouncement, TrainingDecision
+from schemas.messages import Artifact, ModelAnnouncement, Recipe, TrainingDecision
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline
 from stream_apps.drift_report import Predictions
@@ -35,9 +35,11 @@ from trainer.gate import Contender
 from trainer.guards import Golden
 from trainer.history import History, Rows, TrainingRows
 from trainer.onnx_export import check_parity, export
+from trainer.recipes import Plan
 from trainer.reference import prediction_reference, reference_profile
 from trainer.serving import PARITY_ROWS
 from trainer.session import Session
+from trainer.tuning import Tuner
 
 Clock = Callable[[], float]
 
@@ -74,6 +76,7 @@ class World:
         self._pipeline = pipeline
         self._golden = golden
         self._clock = clock
+        self._tuner = Tuner(clock)
         self._models = ModelLog()
         self._profile = b""
         self._files: dict[int, _Files] = {}  # by the epoch that announced them
@@ -94,7 +97,7 @@ class World:
         began = self._clock()
         first = choose(self._pipeline, data)
         self._spent(began, fits=len(first.holdout))
-        expert = self._fit(self._pipeline, first.recipe.family, data)
+        expert = self._fit(self._pipeline, first.recipe, data)
         self._renew(data.rows, first.losses)
         accepted = self._promote(Promote(
             decision_id=first.decision_id, reason="bootstrap", expert=expert, recipe=first.recipe,
@@ -103,7 +106,7 @@ class World:
         self._refer(accepted, data.rows)
         state = first_state(self._pipeline, data, first, accepted.epoch)
         return Session(self._pipeline, state, history, {Contender.thaw(state.champion).key: expert}, self._fit,
-                       self._golden)
+                       self._golden, self._tune)
 
     def serving(self) -> LoadedModel:
         """The champion, as a scorer loads it."""
@@ -215,10 +218,16 @@ class World:
         self.references.profiles[accepted.profile_epoch] = Reference(
             profile=ReferenceProfile.decode(self._profile), since=int(rows.ts.min()))
 
-    def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    def _tune(self, pipeline: Pipeline, decision_id: str, plans: Sequence[Plan]) -> list[Plan]:
+        began = self._clock()
+        tuned = self._tuner(pipeline, decision_id, plans)
+        self._spent(began)
+        return tuned
+
+    def _fit(self, pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
         began = self._clock()
         try:
-            return fit(pipeline, family, data)
+            return fit(pipeline, recipe, data)
         finally:
             self._spent(began, fits=1)
 

@@ -55,8 +55,8 @@ def world(pipeline: Pipeline, events: list[LabelledEvent]) -> World:
 def promote(pipeline: Pipeline, data: TrainingRows) -> Callable[..., Promote]:
     def make(rows: int, replaces: int, decision_id: str = "d", share: float = 0.0) -> Promote:
         part = replace_rows(data, rows)
-        expert: FittedExpert = fit(pipeline, "logistic", part)
         recipe = Recipe(family="logistic", window="all", dataset=part.dataset, seed=0)
+        expert: FittedExpert = fit(pipeline, recipe, part)
         return Promote(decision_id=decision_id, reason="refresh", expert=expert, recipe=recipe, validation=part.rows,
                        metrics={}, answered=data.rows.part(rows, ROWS), replaces=replaces, registered=decision_id,
                        share=share)

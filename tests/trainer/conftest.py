@@ -18,6 +18,7 @@ from schemas.messages import (
     DriftAlert,
     LabelledEvent,
     Model,
+    Recipe,
     TrainerState,
     TrainingDecision,
 )
@@ -45,6 +46,7 @@ from trainer.registry import Registry
 from trainer.resume import resume
 from trainer.session import Session
 from trainer.settings import RegistrySettings
+from trainer.tuning import Tuner
 
 DEFINITION = """
 [pipeline]
@@ -173,8 +175,8 @@ class Driver:
     """Drives a session with answers of its own instead of Kafka and MLflow; fits are kept, they repeat a lot."""
 
     def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent],
-                 fits: dict[tuple[str, str], FittedExpert] | None = None,
-                 golden: list[LabelledEvent] | None = None) -> None:
+                 fits: dict[tuple[str, str, str], FittedExpert] | None = None,
+                 golden: list[LabelledEvent] | None = None, tuner: Tuner | None = None) -> None:
         self.pipeline = pipeline
         self.golden = None if golden is None else Golden(rows=History(pipeline).rows_of(golden), digest="f00d")
         self.log = list(enumerate(first_rows))
@@ -186,6 +188,7 @@ class Driver:
         self.fail_fits = False
         self.effects = 0
         self.killed_after: int | None = None  # effects
+        self.tuner = tuner or Tuner()
         self._epochs: dict[str, int] = {}
         self._versions: dict[str, str] = {}
         self._fits = {} if fits is None else fits
@@ -202,7 +205,7 @@ class Driver:
 
     def resume(self, state: TrainerState) -> Session:
         """A session that stands on `state`; it drives on from there."""
-        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit, self.golden)
+        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit, self.golden, self.tuner)
         self.saved = state
         return self.session
 
@@ -276,12 +279,12 @@ class Driver:
         epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
         return Announced(epoch=epoch, version=version, run="run")
 
-    def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    def _fit(self, pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
         if self.fail_fits:
             raise UnusableRows("the test wants it so")
-        key = (family, data.dataset.digest)
+        key = (recipe.family, str(recipe.parameters), data.dataset.digest)
         if key not in self._fits:
-            self._fits[key] = fit(pipeline, family, data)
+            self._fits[key] = fit(pipeline, recipe, data)
         return self._fits[key]
 
 

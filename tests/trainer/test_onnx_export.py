@@ -1,6 +1,10 @@
 """Experts and their ONNX files."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,19 +12,20 @@ import onnxruntime
 import pytest
 from msgspec.structs import replace
 
-from schemas.messages import LabelledEvent
+from schemas.messages import LabelledEvent, Recipe
 from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.pipeline import Pipeline
-from trainer import onnx_export
-from trainer.candidates import MAX_LOSS, UNSEEN, FittedExpert, fit
-from trainer.errors import ParityError, UnusableRows
+from tests.trainer.model_digests import FAMILIES, SMALL, TASKS, digests
+from trainer import candidates, onnx_export
+from trainer.candidates import MAX_LOSS, UNSEEN, FittedExpert
+from trainer.errors import ParityError, UnknownFamily, UnusableRows
+from trainer.families import MEMBERS
 from trainer.history import History, Rows, TrainingRows
 from trainer.onnx_export import check_parity, export, read_metadata, run
 
 Make = Callable[..., Pipeline]
 Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
-TASKS = ["binary", "multiclass", "regression"]
-FAMILIES = ["lightgbm", "logistic"]
+ROOT = Path(__file__).parents[2]
 
 # The converters' own libraries warn about each other.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -31,6 +36,17 @@ def data_of(pipeline: Pipeline, events: list[LabelledEvent], first: int = 0) -> 
     for offset, event in enumerate(events):
         history.append(offset, event)
     return history.dataset(first, len(events) - 1)
+
+
+def fit(pipeline: Pipeline, family: str, data: TrainingRows, **parameters: float) -> FittedExpert:
+    """The family's model, fitted."""
+    recipe = Recipe(family=family, window="all", dataset=data.dataset, seed=0, parameters={**parameters})
+    return candidates.fit(pipeline, recipe, data)
+
+
+def small(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    """The family's model with parameters that fit fast."""
+    return fit(pipeline, family, data, **SMALL.get(family, {}))
 
 
 def strange_rows(pipeline: Pipeline, events: list[LabelledEvent]) -> Rows:
@@ -47,9 +63,9 @@ def test_the_file_answers_like_the_model_and_is_the_same_each_time(
     pipeline = make_pipeline(task)
     events = stream(pipeline, 0, 400)
     data = data_of(pipeline, events)
-    expert = fit(pipeline, family, data)
+    expert = small(pipeline, family, data)
     file = export(expert)
-    assert file == export(fit(pipeline, family, data))
+    assert file == export(small(pipeline, family, data))
     assert check_parity(file, expert, data.rows, 1e-5) < 1e-5
     assert check_parity(file, expert, strange_rows(pipeline, events), 1e-5) < 1e-5
 
@@ -97,7 +113,7 @@ def test_the_file_says_what_it_is(make_pipeline: Make, stream: Stream) -> None:
 def test_a_class_that_the_window_lacks_keeps_its_column(make_pipeline: Make, stream: Stream, family: str) -> None:
     pipeline = make_pipeline("multiclass")
     events = [replace(e, label="zebra") for e in stream(pipeline, 0, 5)] + stream(pipeline, 5, 300)
-    expert = fit(pipeline, family, data_of(pipeline, events, first=5))
+    expert = small(pipeline, family, data_of(pipeline, events, first=5))
     assert expert.metadata.classes == ("a", "b", "c", "zebra")
     rows = History(pipeline).rows_of(events)
     answers = run(export(expert), expert.matrix(rows))
@@ -112,7 +128,7 @@ def test_losses_do_not_depend_on_how_many_rows_are_asked_at_once(make_pipeline: 
     events = stream(pipeline, 0, 300)
     rows = History(pipeline).rows_of(events)
     for family in FAMILIES:
-        expert = fit(pipeline, family, data_of(pipeline, events))
+        expert = small(pipeline, family, data_of(pipeline, events))
         assert expert.losses(rows, 1.0) == [expert.losses(rows.part(i, i + 1), 1.0)[0] for i in range(len(rows))]
 
 
@@ -135,7 +151,7 @@ def test_rows_of_one_class_cannot_train(make_pipeline: Make, stream: Stream) -> 
 def test_another_models_file_fails_parity(make_pipeline: Make, stream: Stream) -> None:
     pipeline = make_pipeline()
     data = data_of(pipeline, stream(pipeline, 0, 200))
-    experts = [fit(pipeline, family, data) for family in FAMILIES]
+    experts = [fit(pipeline, family, data) for family in ("lightgbm", "logistic")]
     rows = History(pipeline).rows_of(stream(pipeline, 0, 200))
     with pytest.raises(ParityError, match=r"gate\.parity allows 1e-05"):
         check_parity(export(experts[0]), experts[1], rows, 1e-5)
@@ -149,6 +165,74 @@ def test_values_with_few_decimals_fall_on_the_same_side_of_every_threshold(make_
         assert isinstance(x, float)
         return replace(event, features=[round(x, decimals), y, *others])
 
-    expert = fit(pipeline, "lightgbm", data_of(pipeline, [coarse(e, 1) for e in stream(pipeline, 0, 400)]))
+    data = data_of(pipeline, [coarse(e, 1) for e in stream(pipeline, 0, 400)])
     halfway = History(pipeline).rows_of([coarse(e, 2) for e in stream(pipeline, 400, 1_200)])
-    check_parity(export(expert), expert, halfway, 1e-5)
+    for family in ("lightgbm", "forest", "voting", "stacking"):
+        expert = fit(pipeline, family, data)
+        check_parity(export(expert), expert, halfway, 1e-5)
+
+
+def test_a_fresh_process_exports_the_same_bytes_of_every_family_and_task() -> None:
+    """Its hashes of text are others, so whatever comes out of a set comes in another order."""
+    found = subprocess.run([sys.executable, "-m", "tests.trainer.model_digests"], check=True, capture_output=True,
+                           text=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"})
+    assert found.stdout.splitlines() == [f"{task} {family} {digest}" for task, family, digest in digests()]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_number_too_large_to_scale_in_single_precision_is_judged_all_the_same(
+        make_pipeline: Make, stream: Stream, task: str, family: str) -> None:
+    pipeline = make_pipeline(task)
+    events = stream(pipeline, 0, 120)
+    tight = [replace(event, features=[1e-3 * number, *event.features[1:]]) for number, event in enumerate(events)]
+    expert = small(pipeline, family, data_of(pipeline, tight))
+    rows = History(pipeline).rows_of([replace(events[0], features=[3e38, None, "r", True])])
+    assert 0 <= expert.losses(rows, 1.0)[0] <= MAX_LOSS
+
+
+def test_voting_answers_the_mean_of_its_members(make_pipeline: Make, stream: Stream) -> None:
+    for task in TASKS:
+        pipeline = make_pipeline(task)
+        data = data_of(pipeline, stream(pipeline, 0, 200))
+        answers = [fit(pipeline, family, data).predict(data.rows) for family in MEMBERS]
+        assert fit(pipeline, "voting", data).predict(data.rows) == pytest.approx(np.mean(answers, axis=0))
+
+
+def test_stacking_learns_a_class_that_lies_in_one_of_its_folds(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline("multiclass")
+    events = [*stream(pipeline, 0, 250), *(replace(e, label="zebra") for e in stream(pipeline, 250, 300))]
+    data = data_of(pipeline, events)
+    expert = fit(pipeline, "stacking", data)
+    check_parity(export(expert), expert, data.rows, 1e-5)
+
+
+def test_stacking_needs_two_classes_outside_of_each_fold(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    events = [replace(e, label="yes" if k < 50 else "no") for k, e in enumerate(stream(pipeline, 0, 300))]
+    with pytest.raises(UnusableRows, match="two classes in the others"):
+        fit(pipeline, "stacking", data_of(pipeline, events))
+    with pytest.raises(UnusableRows, match="2 rows make no 3 folds"):
+        fit(pipeline, "stacking", data_of(pipeline, events[49:51]))
+
+
+def test_a_recipe_is_fitted_with_its_own_parameters_and_seed(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    data = data_of(pipeline, stream(pipeline, 0, 200))
+    assert fit(pipeline, "lightgbm", data, trees=7).model.n_estimators_ == 7
+    assert fit(pipeline, "mlp", data, epochs=3).model.steps[-1][1].n_iter_ == 3
+    recipe = Recipe(family="forest", window="all", dataset=data.dataset, seed=0)
+    fresh = History(pipeline).rows_of(stream(pipeline, 200, 250))
+    one, other = (candidates.fit(pipeline, replace(recipe, seed=seed), data).predict(fresh) for seed in (0, 1))
+    assert not np.array_equal(one, other)
+
+
+def test_a_recipe_of_another_versions_family_is_refused_by_name(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline()
+    with pytest.raises(UnknownFamily, match="'oracle', which this version does not have; it has lightgbm"):
+        fit(pipeline, "oracle", data_of(pipeline, stream(pipeline, 0, 50)))
+
+
+def test_a_forest_stays_small_however_many_rows_there_are(make_pipeline: Make, stream: Stream) -> None:
+    pipeline = make_pipeline("multiclass")
+    assert len(export(fit(pipeline, "forest", data_of(pipeline, stream(pipeline, 0, 3_000))))) < 1 << 20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drift.predictions import PredictionCounter, decode_predictions, said
-from schemas.messages import LabelledEvent
+from schemas.messages import LabelledEvent, Recipe
 from schemas.pipeline import Pipeline, Task
 from trainer.candidates import FittedExpert, fit
 from trainer.first_model import choose
@@ -23,7 +23,9 @@ FITTED, ROWS = 300, 420
 def fitted(pipeline: Pipeline, stream: Stream, family: str) -> tuple[FittedExpert, Rows]:
     """An expert, and the rows that came after its fit."""
     history = history_of(pipeline, stream)
-    return fit(pipeline, family, history.dataset(0, FITTED - 1)), history.fresh(FITTED, ROWS - 1)
+    data = history.dataset(0, FITTED - 1)
+    recipe = Recipe(family=family, window="all", dataset=data.dataset, seed=0)
+    return fit(pipeline, recipe, data), history.fresh(FITTED, ROWS - 1)
 
 
 def history_of(pipeline: Pipeline, stream: Stream) -> History:

@@ -13,6 +13,7 @@ from schemas.topics import MODEL_ARTIFACTS, topic_name
 from tests.trainer.workbench import Workbench, wait_for
 from trainer.announce import Announcer, Parts
 from trainer.errors import AlreadyBootstrapped, BadArtifact, LostSlot, UnusableRows
+from trainer.reproduce import reproduce
 
 # MLflow's dependencies deprecate each other; what they say is not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(280)]
@@ -121,3 +122,20 @@ def test_an_artifact_of_several_chunks_is_read_back_verified(bench: Workbench) -
     bench.writer.write(topic_name(bench.pipeline.name, MODEL_ARTIFACTS), "other/0", b"noise")
     with pytest.raises(BadArtifact, match="announce it again"):
         announcer.load(msgspec.structs.replace(artifact, digest="0" * 64))
+
+
+def test_what_was_promoted_is_reproduced_from_the_topics(bench: Workbench, stream: Stream) -> None:
+    bench.bootstrap(stream(bench.pipeline, 0, 300))
+    bench.start()
+    bench.label(stream(bench.pipeline, 300, 900))
+    bench.wait_until_covered()
+    promoted = [d for d in bench.decisions() if d.verdict == "promoted"]
+    assert len(promoted) >= 3
+    for decision in promoted:
+        found = reproduce(bench.pipeline, decision.decision_id, bench.reader, lambda _: None)
+        assert (found.identical, found.environment) == (True, [])
+    code, said = bench.reproduce(promoted[-1].decision_id)
+    assert (code, "identical: " in said) == (0, True)
+    code, said = bench.reproduce("nobody")
+    assert code == 2
+    assert promoted[-1].decision_id in said

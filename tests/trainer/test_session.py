@@ -1,7 +1,7 @@
 """The trainer's decisions, without Kafka and MLflow."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from schemas.codec import decode, encode
 from schemas.messages import LabelledEvent, TrainerState
 from schemas.pipeline import Pipeline
 from trainer.errors import TrainerError
+from trainer.tuning import Tuner
 
 Stream = Callable[[Pipeline, int, int], list[LabelledEvent]]
 Run = Callable[..., Any]
@@ -27,11 +28,11 @@ def begin(make_pipeline: Callable[..., Pipeline], stream: Stream, make_driver: C
     """A driver behind its first model, with the fast family alone; all drivers of the module share their fits."""
     fits: dict[Any, Any] = {}
 
-    def make(**retraining: object) -> Any:
+    def make(tuner: Tuner | None = None, **retraining: object) -> Any:
         pipeline = make_pipeline()
         wanted = replace(pipeline.retraining, families=("logistic",), **retraining)
         pipeline = replace(pipeline, retraining=wanted)
-        return make_driver(pipeline, stream(pipeline, 0, FIRST), fits)
+        return make_driver(pipeline, stream(pipeline, 0, FIRST), fits, tuner)
 
     return make
 
@@ -201,3 +202,45 @@ def test_a_round_with_more_rows_than_a_lowered_gate_asks_for_is_judged_at_the_ne
     driver.resume(driver.session.snapshot())
     driver.rows(stream(driver.pipeline, 380, 381))
     assert [at for _, verdict, at in driver.verdicts() if verdict != "trained"] == [381]
+
+
+@pytest.fixture(scope="module")
+def searching(begin: Run, stream: Stream) -> Any:
+    """As `whole`, up to the refresh after the incident's second round; each search has time for a few trials."""
+    seconds = count()
+    driver = begin(Tuner(lambda: float(next(seconds))), search_seconds=9.0)
+    driver.rows(stream(driver.pipeline, FIRST, ALERT_AT))
+    driver.alert(ALERT_AT - 20)
+    driver.rows(stream(driver.pipeline, ALERT_AT, ALERT_AT + 130))
+    return driver
+
+
+def test_a_refresh_searches_the_champions_kind_and_an_incident_searches_every_candidate(searching: Any) -> None:
+    trained = [d for d in searching.decisions if d.verdict == "trained"]
+    first = {c.recipe.window: c.recipe.parameters for c in trained[0].candidates}
+    assert (trained[0].trigger, set(first["all"]), first[200]) == ("refresh", {"penalty"}, {})
+    incident = next(d for d in trained if d.trigger == "incident")
+    long_enough = [c.recipe for c in incident.candidates if c.recipe.dataset.rows >= 200]
+    assert {r.window for r in long_enough} == {200, "all"}
+    assert all(set(recipe.parameters) == {"penalty"} for recipe in long_enough)
+
+
+def test_what_a_search_found_is_where_its_kind_begins_the_next_time(searching: Any) -> None:
+    trained = [d for d in searching.decisions if d.verdict == "trained"]
+    incident, refresh = trained[-2:]
+    assert (incident.trigger, refresh.trigger) == ("incident", "refresh")
+    found, taken = ({c.recipe.window: c.recipe.parameters for c in d.candidates} for d in (incident, refresh))
+    assert [window for window in (200, "all") if found[window] == taken[window] != {}]
+
+
+def test_a_trainer_that_comes_again_takes_from_the_record_what_a_search_had_time_for(
+        begin: Run, searching: Any) -> None:
+    def asked() -> float:
+        raise AssertionError("a search began")
+
+    driver = begin(Tuner(asked, searching.decisions), search_seconds=9.0)
+    driver.rows([event for _, event in searching.log[FIRST:ALERT_AT]])
+    driver.alert(ALERT_AT - 20)
+    driver.rows([event for _, event in searching.log[ALERT_AT:]])
+    assert driver.decisions == searching.decisions
+    assert driver.session.snapshot() == searching.session.snapshot()

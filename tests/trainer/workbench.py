@@ -115,6 +115,13 @@ class Workbench:
         covered = state.covered, state.covered_alerts, state.covered_commands
         return covered == tuple(map(self.end_of, (LABELLED, DRIFT_ALERTS, COMMANDS)))
 
+    def reproduce(self, decision_id: str) -> tuple[int, str]:
+        """Exit code and output of the command."""
+        command = [sys.executable, "-m", "automl_stream", "reproduce", decision_id, "--pipeline", str(self._file)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=HERE.parents[1],
+                               env=self._environment)
+        return ended.returncode, ended.stdout + ended.stderr
+
     def wait_until_covered(self) -> None:
         wait_for(self.covers_all)
 
