@@ -1,5 +1,5 @@
-"""The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due. Beside
-that, live quality from the training log (`quality_watch.py`).
+"""The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due. And
+`quality_watch.py`: the training log in, quality reports out.
 
 It keeps no state but Kafka's: on start it reads `window-counts` again from the beginning, and `drift-stats` for what it
 has already said, and how far each window had counted the losses of `labelled`. Detectors are fed again from the first
