@@ -91,6 +91,7 @@ where (emitted_revision, emitted_conflict) is distinct from (revision, conflict)
 """
 
 COVERAGE: LiteralString = """
-select sum(predictions), sum(labelled) from {schema}.coverage, (select max(newest) as now from {schema}.event_times) t
+select sum(predictions)::float8, sum(labelled)::float8
+from {schema}.coverage, (select max(newest) as now from {schema}.event_times) t
 where start between t.now - %(oldest)s and t.now - %(newest)s
 """

@@ -33,7 +33,8 @@ def figures(task: Task, rows: Sequence[ServedRow], **which: str | None) -> Quali
         found = _of_values(rows)
     else:
         found = _of_answers(rows) | (_of_two(rows) if task == "binary" else _of_many(rows))
-    rounded = {name: None if value is None else round(float(value), _DIGITS) for name, value in found.items()}
+    rounded: dict[str, Any] = {
+        name: None if value is None else round(float(value), _DIGITS) for name, value in found.items()}
     return Quality(rows=len(rows), **which, **rounded)
 
 

@@ -141,7 +141,8 @@ class Recorder:
             "select distinct on (source_day, source) entity, event_id, partition, ts from {stage} s where not exists "
             "(select from {schema}.predictions p where p.source_day = s.source_day and p.source = s.source)"
         ).format(schema=schema, stage=sql.Identifier(_STAGE)))
-        await self._event_times.note(connection, [Stored(*row) for row in await new.fetchall()])
+        rows_of_new: list[Any] = await new.fetchall()
+        await self._event_times.note(connection, [Stored(*row) for row in rows_of_new])
         updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in _COLUMNS[2:])
         await connection.execute(sql.SQL(
             "insert into {schema}.predictions as kept ({columns}) "

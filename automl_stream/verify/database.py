@@ -76,9 +76,9 @@ class Database:
             return sum(int(row[0]) for row in found)
 
     def _label(self, row: tuple[Any, ...]) -> LabelRow:
-        fields = dict(zip(LabelRow.__struct_fields__, row, strict=True))
-        kind = float if self._pipeline.task == "regression" else str
-        return LabelRow(**fields | {"label": msgspec.json.decode(fields["label"], type=kind)})
+        entity, event_id, ts, label, *rest = row
+        value = msgspec.json.decode(label, type=float if self._pipeline.task == "regression" else str)
+        return LabelRow(**dict(zip(LabelRow.__struct_fields__, (entity, event_id, ts, value, *rest), strict=True)))
 
     @contextmanager
     def _connected(self) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
