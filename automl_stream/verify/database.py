@@ -77,7 +77,7 @@ class Database:
 
     def _label(self, row: tuple[Any, ...]) -> LabelRow:
         entity, event_id, ts, label, *rest = row
-        value = msgspec.json.decode(label, type=float if self._pipeline.task == "regression" else str)
+        value: Any = msgspec.json.decode(label, type=float if self._pipeline.task == "regression" else str)
         return LabelRow(**dict(zip(LabelRow.__struct_fields__, (entity, event_id, ts, value, *rest), strict=True)))
 
     @contextmanager
