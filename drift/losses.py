@@ -43,8 +43,8 @@ def served_loss(task: Task, event: LabelledEvent) -> float | None:
 
 
 def loss_row(task: Task, offset: int, event: LabelledEvent) -> LossRow | None:
-    """Of the labelled row at `offset`; None where no model served it."""
-    loss = served_loss(task, event)
+    """Of the labelled row at `offset`; None where no model served it, or its labels contradict each other."""
+    loss = None if event.conflict else served_loss(task, event)
     return None if loss is None else LossRow(offset, loss, event.label != event.prediction)
 
 

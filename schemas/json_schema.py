@@ -21,6 +21,7 @@ from schemas.messages import (
     PartitionCount,
     PartitionWatermark,
     Prediction,
+    QualityReport,
     ScoreState,
     TrainerState,
     TrainingDecision,
@@ -34,6 +35,8 @@ from schemas.pipeline import (
     Duration,
     FalseAlarmBudget,
     Gate,
+    Identity,
+    ImplicitLabel,
     Pipeline,
     Replay,
     Retraining,
@@ -43,8 +46,9 @@ from schemas.pipeline import (
 
 DIRECTORY = Path(__file__).with_name("json")
 PATTERNS: dict[Any, str] = {Duration: "^[0-9]+(ms|s|m|h|d)$",
-                            FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$"}
-PARTS = (Replay, Windows, Drift, Retraining, Gate, Rollout)
+                            FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$",
+                            ImplicitLabel: "^[0-9]+(ms|s|m|h|d) (->|→) \\S.*$"}
+PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout)
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -60,8 +64,8 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
-         Label, LabelledEvent, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState, ModelAnnouncement,
-         ModelMetadata, Pipeline)
+         Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState,
+         ModelAnnouncement, ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

@@ -143,17 +143,22 @@ WindowRecord = WindowCounts | PartitionWatermark | PartitionCount
 
 
 class Label(Message, frozen=True, kw_only=True):
-    """The truth about an event; of several the highest revision counts."""
+    """The truth about an event; of several the highest revision counts. `labeller`: who says so."""
 
     event_id: str
     entity: str
     ts: int
     label: str | float | bool
-    revision: int = 0
+    revision: Annotated[int, Meta(ge=0)] = 0
+    labeller: str = ""
 
 
 class LabelledEvent(Message, frozen=True, kw_only=True):
-    """An event with its label: one row of the training log. Rows of `bootstrap` carry no prediction."""
+    """An event with its label: one row of the training log. Rows of `bootstrap` carry no prediction.
+
+    `implicit`: nobody labelled it in time, and silence is an answer; its revision is below that of every label.
+    `conflict`: two labels of this revision contradict each other, so neither counts; `label` is the first.
+    """
 
     event_id: str
     entity: str
@@ -168,6 +173,51 @@ class LabelledEvent(Message, frozen=True, kw_only=True):
     prediction: LabelValue | None = None
     score: float | None = None
     probabilities: list[float] | None = None
+    labeller: str = ""
+    implicit: bool = False
+    conflict: bool = False
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """How good served answers were on `rows` labelled rows: of all, of one model `version`, or where `feature` had the
+    value `value`. What a task does not have, or the rows do not show, is null.
+
+    `no_change_accuracy`, `no_change_mae`: of always answering the label before; `kappa_temporal`: how much of the way
+    from there to perfect the model goes (below 0: none).
+    """
+
+    version: str | None = None
+    feature: str | None = None
+    value: str | None = None
+    rows: int
+    accuracy: float | None = None
+    log_loss: float | None = None
+    brier: float | None = None
+    auc: float | None = None
+    no_change_accuracy: float | None = None
+    kappa_temporal: float | None = None
+    mae: float | None = None
+    rmse: float | None = None
+    no_change_mae: float | None = None
+
+
+class QualityReport(Message, frozen=True, kw_only=True):
+    """Live quality on the rows of `labelled` from offset `first` to `last` (inclusive), distinct by event.
+
+    `window_start`, `window_end`: oldest and newest event time among them. `qualities`: of all rows, then by version,
+    then by slice; `left_out`: versions and slices beyond the bounds. `classes`: those that `labelled` has shown so far,
+    in that order, and `previous`, its last label: what the next report goes on from.
+    """
+
+    first: int
+    last: int
+    window_start: int
+    window_end: int
+    qualities: list[Quality]
+    left_out: int
+    classes: list[str]
+    previous: LabelValue | None
+    pipeline_digest: str
 
 
 class FeatureDrift(Struct, frozen=True, kw_only=True):

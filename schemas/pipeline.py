@@ -80,17 +80,52 @@ class FalseAlarmBudget(str):
         return Duration.parse(span) / size
 
 
+class ImplicitLabel(str):
+    """What an event is that has had no label for so long, in event time: `30d -> 0`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "ImplicitLabel":
+        """Check the sentence.
+
+        Raises:
+            ValueError: when it is not a duration, an arrow and a label.
+        """
+        match = re.fullmatch(r"(\S+) (?:->|→) (\S.*)", text)
+        if match is None:
+            raise ValueError("expected 'DURATION -> LABEL', such as 30d -> 0")
+        Duration.parse(match[1])
+        return cls(text)
+
+    @property
+    def after(self) -> Duration:
+        """How long nothing was said, in milliseconds of event time."""
+        return Duration.parse(self.split(" ", 1)[0])
+
+    @property
+    def label(self) -> str:
+        """The class that silence means."""
+        return self.split(" ", 2)[2]
+
+
 def history_windows(scales: int) -> int:
     """How many closed windows a decision looks back on, its own included: the longest span, and as many before it."""
     return 2**scales
 
 
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the pipeline is called and what it predicts."""
+    """What the pipeline is called, what it predicts, and how long its labels take.
+
+    `label_horizon`: how long a label waits for its event's prediction, in event time. `unlabelled_after`: silence is an
+    answer; only events that are so old train or gate.
+    """
 
     name: str
     task: Task
     partitions: Count = 4
+    label_horizon: Duration = Duration(7 * 86_400_000)
+    unlabelled_after: ImplicitLabel | None = None
 
 
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,13 +151,14 @@ class Replay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Windows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tumbling windows of event time."""
+    """Tumbling windows of event time; live quality has windows of so many labels instead."""
 
     size: Duration = Duration(200_000)
     lateness: Duration = Duration(10_000)
     max_future: Duration = Duration(3_600_000)
     idle_after: Duration = Duration(30_000)
     min_rows: Count = 30
+    quality_labels: Count = 500
 
 
 class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,7 +181,8 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When to train, and on what. `pool`: experts that stay under test, the champion among them; the newest of each
     family and window stays in any case, for its successor inherits its record. `early_stop`: families whose number of
-    rounds is found on the last fifth of the rows; `search_seconds`: that a round may spend on others."""
+    rounds is found on the last fifth of the rows; `search_seconds`: that a round may spend on others. `label_quota`:
+    share of a dataset's rows that one labeller may have at most."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
@@ -159,13 +196,15 @@ class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pool: Count = 12
     early_stop: tuple[StoppedEarly, ...] = ("mlp",)
     search_seconds: Share = 0.0
+    label_quota: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a candidate must show before it serves, and how long its promotion may be undone by itself.
 
-    `alpha`: chance that a round of training leads to a wrong promotion on evidence. `slices`: features; in no part of
-    one a candidate may lose more than `max_slice_loss` against the champion. `golden`: file of trusted labelled rows.
+    `alpha`: chance that a round of training leads to a wrong promotion on evidence. `slices`: features by whose values
+    quality is told apart; in no part of one a candidate may lose more than `max_slice_loss` against the champion.
+    `golden`: file of trusted labelled rows.
     """
 
     min_rows: Count = 100
@@ -282,7 +321,7 @@ def _document(text: str, origin: str) -> dict[str, Any]:
 
 
 def _parse_text(kind: type, value: object) -> object:
-    if kind in (Duration, FalseAlarmBudget) and isinstance(value, str):
+    if kind in (Duration, FalseAlarmBudget, ImplicitLabel) and isinstance(value, str):
         return kind.parse(value)
     raise ValueError("expected text")
 
@@ -346,10 +385,10 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         *_open_window_checks(pipeline),
         (not pipeline.retraining.families,
          f"key 'retraining.families' is empty; allowed: {', '.join(get_args(Family))}"),
-        (not set(pipeline.gate.slices) <= set(names),
-         f"key 'gate.slices': found {', '.join(sorted(set(pipeline.gate.slices) - set(names)))}; allowed: features"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
+        *_label_checks(pipeline.pipeline),
+        *_slice_checks(pipeline.gate.slices, names),
         *_replay_checks(pipeline.replay, names),
         *_encoding_checks(pipeline.encoding),
         *detector_checks(pipeline.task, pipeline.drift.detectors, pipeline.drift.alerting_detectors),
@@ -376,6 +415,22 @@ def _feature_checks(feature: Feature) -> Iterator[tuple[bool, str]]:
     yield (_wrong_default(feature), f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}")
     yield (feature.default is not None and not feature.optional,
            f"feature '{feature.name}' has a default but is not optional; add optional = true")
+
+
+def _label_checks(identity: Identity) -> Iterator[tuple[bool, str]]:
+    implicit = identity.unlabelled_after
+    yield identity.label_horizon <= 0, "key 'pipeline.label_horizon': found 0; allowed: a positive duration"
+    if implicit is not None:
+        where = f"key 'pipeline.unlabelled_after': found '{implicit}'"
+        yield implicit.after <= 0, f"{where}; allowed: a positive duration before the arrow"
+        yield (identity.task == "regression",
+               f"{where}, but silence is no number; allowed for the tasks binary and multiclass")
+
+
+def _slice_checks(slices: tuple[str, ...], features: list[str]) -> Iterator[tuple[bool, str]]:
+    for name in slices:
+        yield (name not in features,
+               f"key 'gate.slices': found '{name}', which is no feature; allowed: {', '.join(features)}")
 
 
 def _replay_checks(replay: Replay | None, features: list[str]) -> Iterator[tuple[bool, str]]:

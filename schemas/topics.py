@@ -41,6 +41,9 @@ LABELS = Topic(name="labels", key="entity", message="Label", partitions=None, re
                producer="producers", consumers=("labels",))
 LABELLED = Topic(name="labelled", key="event", message="LabelledEvent", producer="labels",
                  consumers=("monitor", "trainer", "record"))
+# The monitor goes on from the last one, however long ago it was.
+QUALITY = Topic(name="quality", key="first offset", message="QualityReport", producer="monitor",
+                consumers=("monitor", "record"))
 DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=90 * DAY_MS,
                     producer="monitor", consumers=("monitor", "record"))
 DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
@@ -57,7 +60,7 @@ MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnounceme
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
                         producer="trainer", consumers=("score", "monitor", "trainer"))
 
-TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, DRIFT_STATS,
+TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
           DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES,
           MODEL_ARTIFACTS)
 

@@ -1,5 +1,6 @@
 """The join of labels and predictions, in PostgreSQL: what waits, what is due, what has been emitted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
@@ -8,81 +9,84 @@ import psycopg
 from psycopg import sql
 
 from schemas.messages import FeatureValue, LabelledEvent, LabelValue, Model
-from schemas.pipeline import Task
+from schemas.pipeline import Identity
+from stream_apps import label_sql
+from stream_apps.event_times import span_of, span_width
+from stream_apps.label_states import IMPLICIT_REVISION, State, StoredLabel, placed
 from stream_apps.storage import Storage
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 EMIT_ROWS = 5_000
+COVERED_HORIZONS = 3  # coverage is that of predictions at most so many label horizons old
 
 # Typed: PostgreSQL writes 1e300 as an integer of 301 digits.
 _decode_features = msgspec.json.Decoder(list[FeatureValue]).decode
 
-_STORE = """
-insert into {schema}.labels as kept (entity, event_id, ts, label, revision, block, block_size)
-values (%s, %s, %s, %s, %s, %s, %s)
-on conflict (entity, event_id) do update
-set ts = excluded.ts, label = excluded.label, revision = excluded.revision,
-    block = excluded.block, block_size = excluded.block_size
-where excluded.revision > kept.revision
-"""
 
-# A label joins the event's lowest source; the order is the same for every reader: (ts, partition, offset).
-_DUE = """
-select l.label::text, l.revision, l.ts, p.event_id, p.entity, p.ts, p.source, p.pipeline_digest, p.features::text,
-       p.model_version, p.model_digest, p.model_epoch, p.prediction, p.score, p.probabilities::text
-from {schema}.labels l
-cross join lateral (
-  select * from {schema}.predictions
-  where entity = l.entity and event_id = l.event_id order by partition, position limit 1
-) p
-where l.emitted_revision is distinct from l.revision and l.block is not distinct from %s
-order by p.ts, p.partition, p.position
-limit %s
-"""
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A label that cannot be used: where its record stands, why, and its bytes."""
 
-_NEXT_BLOCK = """
-select block, max(block_size) from {schema}.labels
-where emitted_revision is distinct from revision and block is not null
-group by block order by block limit 1
-"""
-
-_MARK = """
-update {schema}.labels set emitted_revision = %s where entity = %s and event_id = %s
-"""
-
-_WAITING = "select count(*) from {schema}.labels where emitted_revision is distinct from revision"
-
-
-class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """A label as it is stored. `block`: labels that are emitted together, once all `block_size` of them are joined."""
-
-    entity: str
-    event_id: str
-    ts: int
-    label: LabelValue
-    revision: int
-    block: int | None
-    block_size: int | None
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    value: bytes | None
 
 
 class LabelJoin:
     """Reads and writes the `labels` table."""
 
-    def __init__(self, storage: Storage, task: Task) -> None:
+    def __init__(self, storage: Storage, identity: Identity) -> None:
         self._storage = storage
-        self._task = task
+        self._identity = identity
 
-    async def store(self, labels: Sequence[StoredLabel]) -> None:
-        """Store labels; of several of an event the highest revision stays."""
-        rows = [(x.entity, x.event_id, x.ts, msgspec.json.encode(x.label).decode(), x.revision, x.block, x.block_size)
-                for x in labels]
+    async def store(self, labels: Sequence[StoredLabel]) -> Counter[State]:
+        """Store labels; of several of an event the highest revision stays. How many came to which state."""
+
+        async def work(connection: Connection) -> Counter[State]:
+            kept = await self._kept(connection, labels)
+            states: Counter[State] = Counter()
+            changed: dict[tuple[str, str], StoredLabel] = {}
+            for label in labels:
+                event = label.entity, label.event_id
+                before = kept.get(event)
+                state, kept[event] = placed(before, label)
+                states[state] += 1
+                if kept[event] is not before:
+                    changed[event] = kept[event]
+            async with connection.cursor() as cursor:
+                await cursor.executemany(self._sql(label_sql.STORE), [self._row(x) for x in changed.values()])
+            return states
+
+        return await self._storage.run(work) if labels else Counter()
+
+    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Keep what cannot be used, once."""
 
         async def work(connection: Connection) -> None:
             async with connection.cursor() as cursor:
-                await cursor.executemany(self._sql(_STORE), rows)
+                await cursor.executemany(self._sql(label_sql.REFUSE), [
+                    (r.topic, r.partition, r.offset, r.reason, r.value) for r in refusals])
 
-        if rows:
+        if refusals:
             await self._storage.run(work)
+
+    async def ripen(self) -> tuple[int, int]:
+        """What the event time of stored predictions decides: silence becomes a label, and a label whose event is not
+        predicted by its horizon waits no longer. How many of each."""
+        implicit = self._identity.unlabelled_after
+
+        async def work(connection: Connection) -> tuple[int, int]:
+            silent = 0
+            if implicit is not None:
+                values = {"after": implicit.after, "label": msgspec.json.encode(implicit.label).decode(),
+                          "revision": IMPLICIT_REVISION, "rows": EMIT_ROWS}
+                found = await connection.execute(self._sql(label_sql.RIPEN), values)
+                silent = sum(row[0] for row in await found.fetchall())
+            expired = await connection.execute(self._sql(label_sql.EXPIRE), [self._identity.label_horizon])
+            return silent, expired.rowcount
+
+        return await self._storage.run(work)
 
     async def due(self) -> tuple[list[LabelledEvent], bool]:
         """Pairs to emit, in order, and whether a block waits for its last pairs."""
@@ -91,7 +95,7 @@ class LabelJoin:
             pairs = await self._pairs(connection, None, EMIT_ROWS)
             if pairs:
                 return pairs, False
-            block = await (await connection.execute(self._sql(_NEXT_BLOCK))).fetchone()
+            block = await (await connection.execute(self._sql(label_sql.NEXT_BLOCK))).fetchone()
             if block is None:
                 return [], False
             pairs = await self._pairs(connection, block[0], block[1])
@@ -101,37 +105,70 @@ class LabelJoin:
 
     async def mark_emitted(self, pairs: Sequence[LabelledEvent]) -> None:
         """Note that Kafka has confirmed these."""
-        rows = [(pair.revision, pair.entity, pair.event_id) for pair in pairs]
+        rows = [(p.entity, p.event_id, p.revision, p.conflict, span_of(self._identity, p.ts)) for p in pairs]
 
         async def work(connection: Connection) -> None:
-            async with connection.cursor() as cursor:
-                await cursor.executemany(self._sql(_MARK), rows)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            await connection.execute(self._sql(label_sql.MARK), columns)
 
-        await self._storage.run(work)
+        if rows:
+            await self._storage.run(work)
 
     async def waiting(self) -> int:
-        """Labels that are not emitted."""
+        """Labels that are neither emitted nor expired."""
 
         async def work(connection: Connection) -> int:
-            row = await (await connection.execute(self._sql(_WAITING))).fetchone()
+            row = await (await connection.execute(self._sql(label_sql.WAITING))).fetchone()
             return int(row[0]) if row else 0
 
         return await self._storage.run(work)
 
+    async def coverage(self) -> float | None:
+        """Share with a label of the newest predictions that are older than the label horizon, and old enough for
+        silence to be an answer; None while there are none."""
+        implicit, horizon = self._identity.unlabelled_after, self._identity.label_horizon
+        ripe = horizon if implicit is None else max(horizon, implicit.after)
+
+        async def work(connection: Connection) -> float | None:
+            row = await (await connection.execute(self._sql(label_sql.COVERAGE), {
+                "oldest": ripe + COVERED_HORIZONS * horizon, "newest": ripe + span_width(self._identity)})).fetchone()
+            return None if row is None or not row[0] else row[1] / row[0]
+
+        return await self._storage.run(work)
+
+    async def _kept(self, connection: Connection,
+                    labels: Sequence[StoredLabel]) -> dict[tuple[str, str], StoredLabel]:
+        events = sorted({(label.entity, label.event_id) for label in labels})
+        columns = [list(column) for column in zip(*events, strict=True)]
+        rows = await (await connection.execute(self._sql(label_sql.KEPT), columns)).fetchall()
+        return {(row[0], row[1]): StoredLabel(
+            entity=row[0], event_id=row[1], ts=row[2], label=self._value(row[3]), revision=row[4], labeller=row[5],
+            partition=row[6], block=row[7], block_size=row[8], conflict=row[9]) for row in rows}
+
+    def _row(self, x: StoredLabel) -> dict[str, object]:
+        # Every event of a block has its label: there is no silence to wait for.
+        ripe = self._identity.unlabelled_after is None or x.block is not None
+        return msgspec.structs.asdict(x) | {"label": msgspec.json.encode(x.label).decode(), "ripe": ripe}
+
     async def _pairs(self, connection: Connection, block: int | None, limit: int) -> list[LabelledEvent]:
-        rows = await (await connection.execute(self._sql(_DUE), (block, limit))).fetchall()
+        ripe = self._identity.unlabelled_after is not None
+        rows = await (await connection.execute(self._sql(label_sql.DUE), (block, ripe, limit))).fetchall()
         return [self._labelled(row) for row in rows]
 
     def _labelled(self, row: tuple[Any, ...]) -> LabelledEvent:
-        (label, revision, labelled_ts, event_id, entity, ts, source, pipeline_digest, features, version, digest, epoch,
-         prediction, score, probabilities) = row
+        (label, revision, labelled_ts, labeller, implicit, conflict, event_id, entity, ts, source, pipeline_digest,
+         features, version, digest, epoch, prediction, score, probabilities) = row
         return LabelledEvent(
             event_id=event_id, entity=entity, ts=ts, source=source, pipeline_digest=pipeline_digest,
-            features=_decode_features(features), label=msgspec.json.decode(label), revision=revision,
+            features=_decode_features(features), label=self._value(label), revision=revision,
             labelled_ts=labelled_ts, model=Model(version=version, digest=digest, epoch=epoch),
-            prediction=float(prediction) if self._task == "regression" else prediction, score=score,
+            prediction=float(prediction) if self._identity.task == "regression" else prediction, score=score,
             probabilities=None if probabilities is None else msgspec.json.decode(probabilities),
+            labeller=labeller, implicit=implicit, conflict=conflict,
         )
+
+    def _value(self, label: str) -> LabelValue:
+        return msgspec.json.decode(label, type=float if self._identity.task == "regression" else str)
 
     def _sql(self, statement: LiteralString) -> sql.Composed:
         return sql.SQL(statement).format(schema=self._storage.schema)

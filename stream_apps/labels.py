@@ -7,15 +7,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
 from schemas.codec import canonical_label, decode, encode
-from schemas.messages import Label, LabelledEvent
+from schemas.messages import DeadLetterReason, Label, LabelledEvent
 from schemas.pipeline import Pipeline, Task, load_pipeline
 from schemas.topics import LABELLED, LABELS, topic_name
 from stream_apps.delivery import Delivery, Record
-from stream_apps.label_join import LabelJoin, StoredLabel
+from stream_apps.label_join import LabelJoin, Refusal
+from stream_apps.label_states import StoredLabel
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
@@ -24,9 +26,25 @@ from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
 WAITING_SECONDS = 1.0
+DETAIL = 200  # characters
 BLOCK_SECONDS = 0.05  # a replay in lockstep holds until its block is out
 
 log = structlog.get_logger()
+
+
+class LabelMetrics:
+    """What an operator sees of the labels."""
+
+    def __init__(self) -> None:
+        self.states = Counter("automl_stream_labels_total", "Labels by what they were beside those of their event",
+                              ["state"])
+        self.refused = Counter("automl_stream_labels_refused_total", "Labels that cannot be used", ["reason"])
+        self.emitted = Counter("automl_stream_labelled_total", "Labelled events written to the training log")
+        self.implicit = Counter("automl_stream_labels_implicit_total", "Events whose silence became their label")
+        self.expired = Counter("automl_stream_labels_expired_total", "Labels whose event had no prediction in time")
+        self.waiting = Gauge("automl_stream_labels_waiting", "Labels that are neither in the training log nor expired")
+        self.coverage = Gauge("automl_stream_label_coverage_ratio",
+                              "Share with a label of the predictions that are older than the label horizon")
 
 
 class LabelAgent:
@@ -34,69 +52,97 @@ class LabelAgent:
 
     def __init__(self, pipeline: Pipeline, app: StreamApp, join: LabelJoin, delivery: Delivery) -> None:
         self._task: Task = pipeline.task
-        self._labelled = topic_name(pipeline.name, LABELLED)
+        self._labels, self._labelled = (topic_name(pipeline.name, topic) for topic in (LABELS, LABELLED))
         self._app = app
         self._join = join
         self._delivery = delivery
         self._arrived = asyncio.Event()
-        self.stored = Counter("automl_stream_labels_total", "Labels stored")
-        self.refused = Counter("automl_stream_labels_refused_total", "Labels that do not fit the pipeline")
-        self.emitted = Counter("automl_stream_labelled_total", "Labelled events written to the training log")
-        self.waiting = Gauge("automl_stream_labels_waiting", "Labels without a prediction yet")
+        self.metrics = LabelMetrics()
 
     async def store(self, stream: Any) -> None:
         """Store chunk after chunk."""
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
-            labels = [label for record in event.message.take() if (label := self._read(record)) is not None]
-            await self._store(labels)
+            await self._store_chunk(event.message.partition, event.message.take())
             self._app.consumer.complete(event.message)
             self._arrived.set()
 
-    async def _store(self, labels: Sequence[StoredLabel]) -> None:
+    async def _store_chunk(self, partition: int, records: Sequence[Any]) -> None:
+        labels: list[StoredLabel] = []
+        refusals: list[Refusal] = []
+        origins: dict[int, Any] = {}
+        for record in records:
+            try:
+                label = self._read(partition, record)
+            except ValueError as error:
+                refusals.append(self._refusal(partition, record, _reason(record, error), str(error)))
+            else:
+                origins[id(label)] = record
+                labels.append(label)
+        for label, error in await self._store(labels):
+            refusals.append(self._refusal(partition, origins[id(label)], "storage", str(error)))
+        await self._join.refuse(refusals)
+
+    async def _store(self, labels: Sequence[StoredLabel]) -> list[tuple[StoredLabel, Exception]]:
+        """Those that PostgreSQL refuses."""
         try:
-            await self._join.store(labels)
+            states = await self._join.store(labels)
         except REFUSED as error:
             if len(labels) == 1:
-                self._refuse(str(error), event_id=labels[0].event_id)
-                return
+                return [(labels[0], error)]
             # Some label cannot be stored: each by itself, so that it costs only itself.
-            for label in labels:
-                await self._store([label])
-        else:
-            self.stored.inc(len(labels))
+            return [refused for label in labels for refused in await self._store([label])]
+        for state, count in states.items():
+            self.metrics.states.labels(state).inc(count)
+        return []
 
-    def _refuse(self, reason: str, **which: object) -> None:
-        self.refused.inc()
-        log.error("label refused", reason=reason, **which)
+    def _refusal(self, partition: int, record: Any, reason: str, detail: str) -> Refusal:
+        detail = detail.partition("\n")[0][:DETAIL]  # PostgreSQL's other lines quote the row
+        self.metrics.refused.labels(reason).inc()
+        log.error("label refused", partition=partition, offset=record.offset, reason=reason, detail=detail)
+        return Refusal(topic=self._labels, partition=partition, offset=record.offset, reason=f"{reason}: {detail}",
+                       value=record.value)
 
-    def _read(self, record: Any) -> StoredLabel | None:
-        try:
-            label = decode(record.value or b"", Label)
-            value = canonical_label(self._task, label.label)
-            block, size = _block(record.headers)
-        except ValueError as error:
-            self._refuse(str(error), offset=record.offset)
-            return None
-        return StoredLabel(entity=label.entity, event_id=label.event_id, ts=label.ts, label=value,
-                           revision=label.revision, block=block, block_size=size)
+    def _read(self, partition: int, record: Any) -> StoredLabel:
+        label = decode(record.value or b"", Label)
+        block, size = _block(record.headers)
+        return StoredLabel(
+            entity=label.entity, event_id=label.event_id, ts=label.ts, label=canonical_label(self._task, label.label),
+            revision=label.revision, labeller=label.labeller, partition=partition, block=block, block_size=size)
 
     async def emit(self) -> None:
         """Emit what is joined: on arrival, and every second for labels whose prediction comes later."""
+        block_waits = False
         while True:
             try:
+                if not block_waits:
+                    await self._ripen()
                 pairs, block_waits = await self._join.due()
                 if pairs:
                     await self._send(pairs)
                     await self._join.mark_emitted(pairs)
                     continue
-                self.waiting.set(await self._join.waiting())
+                if not block_waits:
+                    await self._look()
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 await die(self._app, error)
                 raise
             await self._pause(BLOCK_SECONDS if block_waits else WAITING_SECONDS)
+
+    async def _ripen(self) -> None:
+        silent, expired = await self._join.ripen()
+        self.metrics.implicit.inc(silent)
+        self.metrics.expired.inc(expired)
+        if expired:
+            log.warning("labels expired: their events had no prediction within the label horizon", labels=expired)
+
+    async def _look(self) -> None:
+        self.metrics.waiting.set(await self._join.waiting())
+        coverage = await self._join.coverage()
+        if coverage is not None:
+            self.metrics.coverage.set(coverage)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -107,7 +153,15 @@ class LabelAgent:
 
     async def _send(self, pairs: Sequence[LabelledEvent]) -> None:
         await self._delivery.send([Record(self._labelled, 0, p.event_id.encode(), encode(p)) for p in pairs])
-        self.emitted.inc(len(pairs))
+        self.metrics.emitted.inc(len(pairs))
+
+
+def _reason(record: Any, error: ValueError) -> DeadLetterReason:
+    """As of an event that cannot be scored."""
+    if not record.value:
+        return "empty"
+    unreadable = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
+    return "malformed" if unreadable else "invalid"
 
 
 def _block(headers: Sequence[tuple[str, bytes | None]]) -> tuple[int | None, int | None]:
@@ -130,7 +184,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
         bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.labels",
         instance_id=f"{pipeline.name}-labels-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
-    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.task), Delivery(settings.bootstrap_servers))
+    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.bootstrap_servers))
     app.agent(app.chunks(topic_name(pipeline.name, LABELS)), name="labels")(agent.store)
     app.task(agent.emit)
     return app, storage

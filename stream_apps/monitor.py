@@ -1,4 +1,5 @@
-"""The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due.
+"""The monitor service: final counts of all partitions in; a drift report a window out, and an alert where due. And
+`quality_watch.py`: the training log in, quality reports out.
 
 It keeps no state but Kafka's: on start it reads `window-counts` again from the beginning, and `drift-stats` for what it
 has already said, and how far each window had counted the losses of `labelled`. Detectors are fed again from the first
@@ -37,6 +38,7 @@ from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.labelled_losses import LabelledLosses
+from stream_apps.quality_watch import QualityWatch
 from stream_apps.said_before import SaidBefore, read_said_before
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import log_bounds, read_all
@@ -221,10 +223,17 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     app = make_app(f"{pipeline.name}-monitor", WorkerSettings(
         bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.monitor",
         instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
-    monitor = Monitor(pipeline, settings.bootstrap_servers, app, Delivery(settings.bootstrap_servers))
+    delivery = Delivery(settings.bootstrap_servers)
+    monitor = Monitor(pipeline, settings.bootstrap_servers, app, delivery)
+    quality = QualityWatch(pipeline, settings.bootstrap_servers, app, delivery)
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
+    app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
 
-    when_assigned(app, monitor.assigned)
+    async def assigned() -> None:
+        await monitor.assigned()
+        await quality.assigned()
+
+    when_assigned(app, assigned)
     return app
 
 

@@ -18,6 +18,7 @@ from schemas.codec import decode
 from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from stream_apps.event_times import EventTimes, Stored
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
@@ -59,6 +60,7 @@ class Recorder:
         self._predictions = topic_name(pipeline.name, PREDICTIONS)
         self._storage = storage
         self._app = app
+        self._event_times = EventTimes(storage.schema, pipeline.pipeline)
         self._days: set[str] = set()
         self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
         self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
@@ -112,9 +114,13 @@ class Recorder:
             await self._storage.run(lambda c: self._create_days(c, days))
             self._days |= days
         try:
-            await self._storage.run(lambda c: self._copy(c, "predictions", rows))
+            await self._storage.run(lambda c: self._add(c, rows))
         except psycopg.errors.UniqueViolation:
             await self._storage.run(lambda c: self._merge(c, rows))  # a replay, or a source twice
+
+    async def _add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        await self._copy(connection, "predictions", rows)
+        await self._event_times.note(connection, [_stored(row) for row in rows])
 
     async def _copy(self, connection: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         where = sql.Identifier(table) if table == _STAGE else sql.SQL("{}.{}").format(
@@ -131,6 +137,12 @@ class Recorder:
             "create temporary table if not exists {} (like {}.predictions) on commit delete rows").format(
                 sql.Identifier(_STAGE), schema))
         await self._copy(connection, _STAGE, rows)
+        new = await connection.execute(sql.SQL(
+            "select distinct on (source_day, source) entity, event_id, partition, ts from {stage} s where not exists "
+            "(select from {schema}.predictions p where p.source_day = s.source_day and p.source = s.source)"
+        ).format(schema=schema, stage=sql.Identifier(_STAGE)))
+        rows_of_new: list[Any] = await new.fetchall()
+        await self._event_times.note(connection, [Stored(*row) for row in rows_of_new])
         updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in _COLUMNS[2:])
         await connection.execute(sql.SQL(
             "insert into {schema}.predictions as kept ({columns}) "
@@ -167,6 +179,11 @@ class Recorder:
 
 def _names(columns: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    _, _, partition, _, event_id, entity, ts, *_ = row
+    return Stored(entity, event_id, partition, ts)
 
 
 def _row(record: Any) -> tuple[Any, ...]:

@@ -9,6 +9,8 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from schemas.topics import QUALITY, topic_name
+
 log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
@@ -25,6 +27,7 @@ class Storage:
     def __init__(self, url: str, pipeline: str) -> None:
         self._url = url
         self.schema = sql.Identifier(pipeline)
+        self._quality = sql.Literal(topic_name(pipeline, QUALITY))
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self._lock = asyncio.Lock()
         self.available = False
@@ -65,7 +68,8 @@ class Storage:
         async with connection.transaction():
             # Two services may start at once, and `if not exists` alone can collide.
             await connection.execute("select pg_advisory_xact_lock(hashtext('automl-stream schema'))")
-            await connection.execute(sql.SQL(cast("LiteralString", script)).format(schema=self.schema))
+            await connection.execute(sql.SQL(cast("LiteralString", script)).format(schema=self.schema,
+                                                                                  quality=self._quality))
 
     async def _drop(self) -> None:
         if self._connection is not None:

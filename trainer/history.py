@@ -13,6 +13,7 @@ from drift.losses import served_loss
 from schemas.codec import FeatureMatrix, canonical_label
 from schemas.messages import Dataset, LabelledEvent, LabelValue
 from schemas.pipeline import Pipeline, Task
+from trainer.quota import within_quota
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -64,19 +65,23 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     label: LabelValue
     discrete: tuple[Any, ...]
     digest: bytes
+    labeller: str | None
+    conflict: bool
 
 
 class History:
     """The newest `max_rows` deliveries of `labelled`.
 
     Of several deliveries of one event the first counts; one with a higher revision takes its place; two labels of the
-    same revision contradict each other, so that neither trains. What counted at an offset can be asked for later.
+    same revision contradict each other, so that neither trains: an event that is in the log as a conflict is nobody's
+    fresh row. What counted at an offset can be asked for later.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._matrix = FeatureMatrix(pipeline.features)
         self._max_rows = pipeline.retraining.max_rows
         self._task: Task = pipeline.task
+        self._quota = pipeline.retraining.label_quota
         self._entries: list[_Entry] = []
         self._start = 0  # index of the oldest that is kept
         self._base = 0  # position of index 0; positions grow for ever
@@ -116,8 +121,10 @@ class History:
         return fresh
 
     def dataset(self, first: int, last: int) -> TrainingRows:
-        """Rows from offset `first` on that counted once offset `last` was read."""
+        """Rows from offset `first` on that counted once offset `last` was read, within the labellers' quota."""
         chosen = self._counting(first, last)
+        if self._quota < 1:
+            chosen = chosen[within_quota([self._entries[i].labeller for i in chosen], self._quota)]
         entries = [self._entries[i] for i in chosen]
         digest = hashlib.sha256(b"".join(entry.digest for entry in entries)).hexdigest()
         dataset = Dataset(first=first, last=last, rows=len(chosen), digest=digest)
@@ -178,6 +185,7 @@ class History:
         self._entries.append(_Entry(
             (event.entity, event.event_id), event.ts, event.revision, canonical_label(self._task, event.label),
             tuple(self._values.setdefault((type(v), v), v) for v in values), hashlib.sha256(content).digest(),
+            None if event.model is None else event.labeller, event.conflict,
         ))
         self._offsets[index] = offset
         self._void_from[index] = _NEVER
@@ -196,16 +204,18 @@ class History:
         known = self._newest.get(entry.event)
         if known is None:
             self._newest[entry.event] = self._base + index
-            return True
+            if entry.conflict:
+                self._void_from[index] = offset
+            return not entry.conflict
         before = known - self._base
         former = self._entries[before]
         higher = entry.revision > former.revision
-        contradicts = entry.revision == former.revision and entry.label != former.label
+        contradicts = entry.revision == former.revision and (entry.conflict or entry.label != former.label)
         if higher or contradicts:
             self._void_from[before] = min(offset, self._void_from[before])
         if higher:
             self._newest[entry.event] = self._base + index
-        else:
+        if not higher or entry.conflict:
             self._void_from[index] = offset
         return False
 

@@ -23,7 +23,8 @@ class StateLog:
         _, self._end = self._reader.bounds(self._topic)
         states = [decode(record.value, TrainerState) for record in self._reader.read(self._topic, 0, self._end)
                   if record.value is not None]
-        return max(reversed(states), key=lambda state: (state.covered, state.covered_alerts), default=None)
+        return max(reversed(states), default=None,
+                   key=lambda state: (state.covered, state.covered_alerts, state.covered_commands))
 
     def require_sole(self) -> None:
         """A trainer that was paused past its session wakes up beside the one that leads now.

@@ -72,10 +72,11 @@ class DistinctEvents:
             return
         key = event.entity, event.event_id
         known = self._events.get(key)
+        label = None if event.conflict else event.label
         if known is None or event.revision > known.revision:
             self._events[key] = Event(event_id=event.event_id, entity=event.entity, ts=event.ts,
-                                      features=tuple(event.features), label=event.label, revision=event.revision)
-        elif event.revision == known.revision and event.label != known.label:
+                                      features=tuple(event.features), label=label, revision=event.revision)
+        elif event.revision == known.revision and label != known.label:
             self._events[key] = replace(known, label=None)
 
     def served(self, event: Served) -> None:

@@ -216,4 +216,5 @@ class _Run:
             event_id=prediction.event_id, entity=prediction.entity, ts=prediction.ts, source=prediction.source,
             pipeline_digest=prediction.pipeline_digest, features=prediction.features, label=label,
             revision=due.label.revision, labelled_ts=due.label.ts, model=prediction.model,
-            prediction=prediction.prediction, score=prediction.score, probabilities=prediction.probabilities)
+            prediction=prediction.prediction, score=prediction.score, probabilities=prediction.probabilities,
+            labeller=due.label.labeller)

@@ -71,7 +71,7 @@ class LockstepBarrier:
         self._wait(lambda: all(p in self._seen.score and self._seen.score[p].covered >= end
                                for p, end in ends.items()), f"block {block}: the score service")
         counts = self._end(WINDOW_COUNTS)
-        self._wait(lambda: self._monitored() >= counts, f"block {block}: the monitor service")
+        self._wait(lambda: self._monitored(WINDOW_COUNTS) >= counts, f"block {block}: the monitor service")
 
     def after_labels(self, block: int, labels: int) -> None:
         """Joined, learned from, and the model that results is in charge of every partition."""
@@ -86,7 +86,9 @@ class LockstepBarrier:
                                for p in self._partitions), f"block {block}: a scorer's swap to epoch {epoch}")
 
     def after_recording(self) -> None:
-        """PostgreSQL holds everything."""
+        """PostgreSQL holds everything, live quality of all rows too."""
+        labelled = self._end(LABELLED)
+        self._wait(lambda: self._monitored(LABELLED) >= labelled, "the monitor service")
         partitions = [TopicPartition(self._topic(topic), p) for topic in TOPICS if "record" in topic.consumers
                       for p in range(count_partitions(self._tail, self._topic(topic)))]
         ends = {(tp.topic, tp.partition): self._tail.get_watermark_offsets(tp, timeout=30)[1] for tp in partitions}
@@ -129,8 +131,8 @@ class LockstepBarrier:
         position = self._tail.position([TopicPartition(self._topic(MODEL_UPDATES), 0)])[0].offset
         return max(position, 0)
 
-    def _monitored(self) -> int:
-        committed = self._monitor.committed([TopicPartition(self._topic(WINDOW_COUNTS), 0)], timeout=30)[0].offset
+    def _monitored(self, topic: Topic) -> int:
+        committed = self._monitor.committed([TopicPartition(self._topic(topic), 0)], timeout=30)[0].offset
         return max(committed, 0)
 
     def _end(self, topic: Topic, partition: int = 0) -> int:

@@ -9,8 +9,9 @@ import psycopg
 from psycopg import sql
 
 from automl_stream.verify.errors import DatabaseUnavailable
-from automl_stream.verify.recording import MessageRow, PredictionRow, RefusedRow, Rows
+from automl_stream.verify.recording import LabelRow, MessageRow, PredictionRow, RefusedRow, Rows
 from schemas.messages import FeatureValue
+from schemas.pipeline import Pipeline
 
 _PREDICTIONS = """
 select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
@@ -19,9 +20,18 @@ from {schema}.predictions
 """
 _MESSAGES = "select topic, partition, position, record_ts, key, value from {schema}.messages"
 _REFUSED = "select topic, partition, position, value from {schema}.refused"
+_LABELS = """
+select entity, event_id, ts, label::text, revision, labeller, implicit, conflict, expired,
+       (emitted_revision, emitted_conflict) is not distinct from (revision, conflict)
+from {schema}.labels
+"""
 _DUE = """
-select count(*) from {schema}.labels l where emitted_revision is distinct from revision
+select count(*) from {schema}.labels l
+where (emitted_revision, emitted_conflict) is distinct from (revision, conflict) and not expired and ripe >= %(waits)s
 and exists (select from {schema}.predictions where entity = l.entity and event_id = l.event_id)
+"""
+_RIPE = """
+select count(*) from {schema}.unripe u join {schema}.event_times t using (partition) where u.ts <= t.newest - %(after)s
 """
 # Numbers as what they are in the messages: jsonb writes 1e300 with all its digits, which would read as an integer.
 _probabilities = msgspec.json.Decoder(list[float]).decode
@@ -31,7 +41,7 @@ _features = msgspec.json.Decoder(list[FeatureValue]).decode
 class Database:
     """Reads only."""
 
-    def __init__(self, url: str, pipeline: str) -> None:
+    def __init__(self, url: str, pipeline: Pipeline) -> None:
         self._url = url
         self._pipeline = pipeline
 
@@ -49,17 +59,26 @@ class Database:
                           for row in self._select(connection, _MESSAGES)],
                 refused=[RefusedRow(**dict(zip(RefusedRow.__struct_fields__, row, strict=True)))
                          for row in self._select(connection, _REFUSED)],
+                labels=[self._label(row) for row in self._select(connection, _LABELS)],
             )
 
     def labels_due(self) -> int:
-        """Labels whose prediction is stored and whose pair is not yet in the training log.
+        """Labels whose prediction is stored and whose pair is due but not yet in the training log; silence too.
 
         Raises:
             DatabaseUnavailable: when PostgreSQL does not answer.
         """
         with self._connected() as connection:
-            found = self._select(connection, _DUE)
-            return int(found[0][0]) if found else 0
+            implicit = self._pipeline.pipeline.unlabelled_after
+            found = self._select(connection, _DUE, {"waits": implicit is not None})
+            if implicit is not None:
+                found += self._select(connection, _RIPE, {"after": implicit.after})
+            return sum(int(row[0]) for row in found)
+
+    def _label(self, row: tuple[Any, ...]) -> LabelRow:
+        entity, event_id, ts, label, *rest = row
+        value: Any = msgspec.json.decode(label, type=float if self._pipeline.task == "regression" else str)
+        return LabelRow(**dict(zip(LabelRow.__struct_fields__, (entity, event_id, ts, value, *rest), strict=True)))
 
     @contextmanager
     def _connected(self) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
@@ -73,12 +92,13 @@ class Database:
             raise DatabaseUnavailable(f"PostgreSQL does not answer ({reason}); start it, or correct "
                                       "DATABASE_URL") from error
 
-    def _select(self, connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> list[tuple[Any, ...]]:
-        exists = connection.execute("select to_regnamespace(%s)", [f'"{self._pipeline}"']).fetchone()
+    def _select(self, connection: "psycopg.Connection[tuple[Any, ...]]", query: str,
+                values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        exists = connection.execute("select to_regnamespace(%s)", [f'"{self._pipeline.name}"']).fetchone()
         if exists is None or exists[0] is None:
             return []
-        statement = sql.SQL(cast("Any", query)).format(schema=sql.Identifier(self._pipeline))
-        return connection.execute(statement).fetchall()
+        statement = sql.SQL(cast("Any", query)).format(schema=sql.Identifier(self._pipeline.name))
+        return connection.execute(statement, values).fetchall()
 
 
 def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ def load(pipeline: Pipeline, bootstrap_servers: str, database_url: str,
         TopicLogError: when Kafka does not answer, or a topic is missing.
         VerifyError: when PostgreSQL does not answer.
     """
-    log, database = TopicLog(bootstrap_servers), Database(database_url, pipeline.name)
+    log, database = TopicLog(bootstrap_servers), Database(database_url, pipeline)
     names = {topic.name: topic_name(pipeline.name, topic) for topic in TOPICS}
     try:
         sources = {names[topic.name]: log.bounds(names[topic.name]) for topic in (EVENTS, LABELS)}

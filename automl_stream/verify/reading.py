@@ -18,6 +18,7 @@ from schemas.messages import (
     LabelledEvent,
     ModelAnnouncement,
     Prediction,
+    QualityReport,
     ScoreState,
     TrainingDecision,
     WindowRecord,
@@ -32,6 +33,7 @@ from schemas.topics import (
     LABELS,
     MODEL_UPDATES,
     PREDICTIONS,
+    QUALITY,
     SCORE_STATE,
     TRAINING_DECISIONS,
     WINDOW_COUNTS,
@@ -63,6 +65,7 @@ class Reading:
     states: dict[int, ScoreState]
     labels: list[Entry[Label]]
     labelled: list[Entry[LabelledEvent]]
+    quality: list[Entry[QualityReport]]
     reports: list[Entry[DriftReport]]
     alerts: list[Entry[DriftAlert]]
     decisions: list[Entry[TrainingDecision]]
@@ -100,9 +103,9 @@ def read(recording: Recording) -> Reading:
         window_counts=entries(WINDOW_COUNTS, WindowRecord),
         states={e.message.partition: e.message for e in entries(SCORE_STATE, ScoreState)},
         labels=_decode(recording, LABELS, Label)[0],  # anyone may write a label that cannot be read
-        labelled=entries(LABELLED, LabelledEvent), reports=entries(DRIFT_STATS, DriftReport),
-        alerts=entries(DRIFT_ALERTS, DriftAlert), decisions=entries(TRAINING_DECISIONS, TrainingDecision),
-        models=models, unreadable=unreadable,
+        labelled=entries(LABELLED, LabelledEvent), quality=entries(QUALITY, QualityReport),
+        reports=entries(DRIFT_STATS, DriftReport), alerts=entries(DRIFT_ALERTS, DriftAlert),
+        decisions=entries(TRAINING_DECISIONS, TrainingDecision), models=models, unreadable=unreadable,
     )
 
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from automl_stream.topic_log import Log
 from schemas.codec import EventFormat
-from schemas.messages import FeatureValue
+from schemas.messages import FeatureValue, LabelValue
 from schemas.pipeline import Pipeline
 from schemas.topics import Topic
 
@@ -41,8 +41,23 @@ class MessageRow(Struct, frozen=True, kw_only=True):
     value: bytes | None
 
 
+class LabelRow(Struct, frozen=True, kw_only=True):
+    """A row of the table `labels`. `emitted`: the training log has it as it stands here."""
+
+    entity: str
+    event_id: str
+    ts: int
+    label: LabelValue
+    revision: int
+    labeller: str
+    implicit: bool
+    conflict: bool
+    expired: bool
+    emitted: bool
+
+
 class RefusedRow(Struct, frozen=True, kw_only=True):
-    """A row of the table `refused`: a prediction that PostgreSQL cannot hold."""
+    """A row of the table `refused`: a prediction that PostgreSQL cannot hold, or a label that cannot be used."""
 
     topic: str
     partition: int
@@ -56,6 +71,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     predictions: list[PredictionRow]
     messages: list[MessageRow]
     refused: list[RefusedRow]
+    labels: list[LabelRow] = []
 
 
 class Recording(Struct, frozen=True, kw_only=True):

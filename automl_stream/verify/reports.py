@@ -127,7 +127,7 @@ class _Served:
         profiles = {a.epoch: a.announcement.profile.digest
                     for a in (*reading.models.accepted, *reading.models.canaries)}
         return cls(rows=[(e.record.offset, profiles.get(e.message.model.epoch, "")) for e in reading.labelled
-                         if e.message.model is not None])
+                         if e.message.model is not None and not e.message.conflict])
 
     def compare(self, where: str, report: DriftReport) -> Iterator[Difference]:
         """The losses of a report are of these rows."""

@@ -16,7 +16,8 @@ from schemas.topics import DRIFT_ALERTS, EVENTS, LABELLED, LABELS, TOPICS, WINDO
 RECORDED = tuple(topic for topic in TOPICS if "record" in topic.consumers)
 # Each group reads what the ones before it wrote; the recorder comes again for what came last.
 STAGES: tuple[tuple[str, tuple[Topic, ...]], ...] = (
-    ("score", (EVENTS,)), ("record", RECORDED), ("labels", (LABELS,)), ("monitor", (WINDOW_COUNTS,)),
+    ("score", (EVENTS,)), ("record", RECORDED), ("labels", (LABELS,)),
+    ("monitor", (WINDOW_COUNTS, LABELLED)),
     ("trainer", (LABELLED, DRIFT_ALERTS)), ("record", RECORDED),
 )
 _ASK_SECONDS = 0.2

@@ -10,20 +10,20 @@ from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Entry, Reading
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording
 from schemas.messages import Prediction
-from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from schemas.topics import PREDICTIONS, TOPICS, Topic, topic_name
 
 PREDICTIONS_TABLE = "predictions table"
 MESSAGES_TABLE = "messages table"
 RECORDED = tuple(topic for topic in TOPICS if "record" in topic.consumers and topic is not PREDICTIONS)
 
 
-def refused_records(recording: Recording) -> set[tuple[int, int]]:
-    """(partition, offset) of the predictions that PostgreSQL refused with their own bytes."""
-    topic = topic_name(recording.pipeline.name, PREDICTIONS)
-    refused = {(row.partition, row.position, row.value) for row in recording.rows.refused if row.topic == topic}
+def refused_records(recording: Recording, topic: Topic = PREDICTIONS) -> set[tuple[int, int]]:
+    """(partition, offset) of the records of a topic that were refused with their own bytes."""
+    name = topic_name(recording.pipeline.name, topic)
+    refused = {(row.partition, row.position, row.value) for row in recording.rows.refused if row.topic == name}
     if not refused:
         return set()
-    return {(r.partition, r.offset) for r in recording.log(PREDICTIONS).records
+    return {(r.partition, r.offset) for r in recording.log(topic).records
             if (r.partition, r.offset, r.value) in refused}
 
 

@@ -13,7 +13,9 @@ from automl_stream.verify.difference import Difference, Seen
 from automl_stream.verify.firings import FIRINGS, check_firings
 from automl_stream.verify.identity import IDENTITY, check_identity
 from automl_stream.verify.labelled import LABELLED_CHECK, check_labelled
+from automl_stream.verify.labels import LABELS_CHECK, check_labels
 from automl_stream.verify.models import MODELS, check_models
+from automl_stream.verify.quality import QUALITY_CHECK, check_quality
 from automl_stream.verify.reading import READABLE, Reading, check_readable, read
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.reports import REPORTS, check_reports
@@ -40,7 +42,9 @@ CHECKS: dict[str, Check] = {
     REPORTS: check_reports,
     FIRINGS: check_firings,
     ALERTS: check_alerts,
+    LABELS_CHECK: check_labels,
     LABELLED_CHECK: check_labelled,
+    QUALITY_CHECK: check_quality,
     PREDICTIONS_TABLE: check_predictions_table,
     MESSAGES_TABLE: check_messages_table,
     MODELS: check_models,

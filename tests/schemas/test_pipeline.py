@@ -26,7 +26,15 @@ FEATURE = '[[features]]\nname = "b"\n'
     ("partitions = 0", ["'pipeline.partitions'", "found 0", ">= 1"]),
     ("partitions = true", ["'pipeline.partitions'", "found True", "`int`"]),
     ("partitions = 1.5", ["'pipeline.partitions'", "found 1.5", "`int`"]),
-    ("partition = 1", ["unknown key 'pipeline.partition'", "allowed here: name, partitions, task"]),
+    ("partition = 1", ["unknown key 'pipeline.partition'", "allowed here: label_horizon, name"]),
+    ('label_horizon = "0s"', ["'pipeline.label_horizon'", "found 0", "positive"]),
+    ('unlabelled_after = "30d"', ["'pipeline.unlabelled_after'", "found '30d'", "30d -> 0"]),
+    ('unlabelled_after = "a month -> 0"', ["'pipeline.unlabelled_after'", "DURATION -> LABEL"]),
+    ('unlabelled_after = "30 -> 0"', ["'pipeline.unlabelled_after'", "ms, s, m, h, d"]),
+    ('unlabelled_after = "0d -> 0"', ["'pipeline.unlabelled_after'", "found '0d -> 0'", "positive"]),
+    ("[windows]\nquality_labels = 0", ["'windows.quality_labels'", "found 0", ">= 1"]),
+    ("[retraining]\nlabel_quota = 1.5", ["'retraining.label_quota'", "found 1.5", "<= 1"]),
+    ('[gate]\nslices = ["z"]', ["'gate.slices'", "found 'z'", "allowed: a"]),
     ("[windos]", ["unknown key 'windos'", "windows"]),
     ('[windows]\nsize = "0s"', ["'windows.size'", "found 0", "positive"]),
     ("[windows]\nsize = 200", ["'windows.size'", "found 200", "text"]),
@@ -54,6 +62,19 @@ FEATURE = '[[features]]\nname = "b"\n'
 def test_a_bad_section_is_told_with_file_key_finding_and_what_is_allowed(section: str, words: list[str]) -> None:
     said = error_of(GOOD.format(section=section, feature=""))
     assert [word for word in ["bad.toml", *words] if word not in said] == []
+
+
+@pytest.mark.parametrize("text", ["30d -> 0", "30d → 0"])
+def test_silence_is_a_class_after_a_while(text: str) -> None:
+    implicit = parse_pipeline(GOOD.format(section=f'unlabelled_after = "{text}"', feature=""), "p.toml"
+                              ).pipeline.unlabelled_after
+    assert implicit is not None
+    assert (implicit.after, implicit.label) == (30 * 86_400_000, "0")
+
+
+def test_silence_is_no_number() -> None:
+    said = error_of(GOOD.replace("binary", "regression").format(section='unlabelled_after = "1d -> 0"', feature=""))
+    assert [word for word in ["'pipeline.unlabelled_after'", "binary and multiclass"] if word not in said] == []
 
 
 @pytest.mark.parametrize(("feature", "words"), [

@@ -13,7 +13,8 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.messages import Label, LabelledEvent, LabelValue, Model, Prediction
 from schemas.pipeline import Pipeline, parse_pipeline
-from stream_apps.label_join import LabelJoin, StoredLabel
+from stream_apps.label_join import LabelJoin
+from stream_apps.label_states import StoredLabel
 from stream_apps.labels import LabelAgent
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
@@ -26,6 +27,7 @@ class Desk:
     """A join with its predictions, on a schema of its own."""
 
     pipeline: Pipeline
+    url: str
     storage: Storage
     join: LabelJoin
     recorder: Recorder
@@ -37,6 +39,7 @@ class Desk:
     async def emitted(self) -> list[LabelledEvent]:
         """What the label service would write now."""
         found: list[LabelledEvent] = []
+        await self.join.ripen()
         while (due := await self.join.due())[0]:
             await self.join.mark_emitted(due[0])
             found += due[0]
@@ -44,12 +47,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(url: str, schema: str, task: str = "binary") -> AsyncIterator[Desk]:
-    pipeline = parse_pipeline(definition(schema, task), "tiny.toml")
+async def opened(url: str, schema: str, task: str = "binary", keys: str = "") -> AsyncIterator[Desk]:
+    pipeline = parse_pipeline(definition(schema, task).replace("[windows]", f"{keys}\n[windows]", 1), "tiny.toml")
     storage = Storage(url, schema)
     recorder = Recorder(pipeline, storage, FakeApp())  # type: ignore[arg-type]
     try:
-        yield Desk(pipeline=pipeline, storage=storage, join=LabelJoin(storage, pipeline.task), recorder=recorder)
+        yield Desk(pipeline=pipeline, url=url, storage=storage, join=LabelJoin(storage, pipeline.pipeline),
+                   recorder=recorder)
     finally:
         forget_metrics(recorder)
         await storage._drop()
@@ -69,9 +73,9 @@ def schema(database_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def play(database_url: str, schema: str) -> Play:
-    def run(scenario: Scenario, task: str = "binary") -> None:
+    def run(scenario: Scenario, task: str = "binary", keys: str = "") -> None:
         async def with_desk() -> None:
-            async with opened(database_url, schema, task) as desk:
+            async with opened(database_url, schema, task, keys) as desk:
                 await scenario(desk)
 
         asyncio.run(with_desk())
@@ -87,10 +91,10 @@ def prediction(event_id: str, ts: int = 5, partition: int = 0, offset: int = 0, 
 
 
 def label(event_id: str, value: LabelValue = "yes", revision: int = 0, block: tuple[int, int] | None = None,
-          ts: int = 9) -> StoredLabel:
+          ts: int = 9, partition: int = 0) -> StoredLabel:
     number, size = block or (None, None)
-    return StoredLabel(entity="x", event_id=event_id, ts=ts, label=value, revision=revision, block=number,
-                       block_size=size)
+    return StoredLabel(entity="x", event_id=event_id, ts=ts, label=value, revision=revision, labeller="ada",
+                       partition=partition, block=number, block_size=size)
 
 
 def ids(events: list[LabelledEvent]) -> list[str]:
@@ -104,7 +108,7 @@ def test_a_pair_carries_what_was_scored_and_what_was_true(play: Play) -> None:
         assert await desk.emitted() == [LabelledEvent(
             event_id="e", entity="x", ts=5, source="T-1-7", pipeline_digest="d", features=[1.5, None, "x"], label="no",
             revision=2, labelled_ts=9, model=Model(version="1", digest="m", epoch=0), prediction="yes", score=0.75,
-            probabilities=[0.25, 0.75])]
+            probabilities=[0.25, 0.75], labeller="ada")]
 
     play(scenario)
 
@@ -136,12 +140,142 @@ def test_a_duplicate_or_an_older_revision_emits_nothing_and_a_higher_one_emits_a
         await desk.predict(prediction("e"))
         await desk.join.store([label("e", "no", 1)])
         assert [(e.label, e.revision) for e in await desk.emitted()] == [("no", 1)]
-        await desk.join.store([label("e", "no", 1), label("e", "other", 1), label("e", "yes", 0)])
+        states = await desk.join.store([label("e", "no", 1), label("e", "yes", 0)])
+        assert states == {"duplicate": 1, "outdated": 1}
         assert await desk.emitted() == []
         await desk.join.store([label("e", "yes", 3), label("e", "late", 2)])
         assert [(e.label, e.revision) for e in await desk.emitted()] == [("yes", 3)]
 
     play(scenario)
+
+
+def flags(events: list[LabelledEvent]) -> list[tuple[LabelValue, int, bool]]:
+    return [(event.label, event.revision, event.conflict) for event in events]
+
+
+@pytest.mark.parametrize("emitted_before", [True, False])
+def test_a_conflict_is_emitted_as_one_and_a_revision_settles_it(play: Play, emitted_before: bool) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        await desk.join.store([label("e", "no")])
+        if emitted_before:
+            assert flags(await desk.emitted()) == [("no", 0, False)]
+        assert await desk.join.store([label("e", "yes"), label("e", "no")]) == {"conflict": 1, "duplicate": 1}
+        assert flags(await desk.emitted()) == [("no", 0, True)]
+        assert await desk.join.store([label("e", "third")]) == {"conflict": 1}
+        assert await desk.emitted() == []
+        await desk.join.store([label("e", "yes", 1)])
+        assert flags(await desk.emitted()) == [("yes", 1, False)]
+
+    play(scenario)
+
+
+def test_a_conflict_that_arrives_while_the_label_is_written_is_not_lost(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        await desk.join.store([label("e", "no")])
+        pairs, _ = await desk.join.due()
+        await desk.join.store([label("e", "yes")])
+        await desk.join.mark_emitted(pairs)
+        assert flags(await desk.emitted()) == [("no", 0, True)]
+
+    play(scenario)
+
+
+def test_a_conflict_with_a_label_of_a_block_holds_up_no_block(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(*(prediction(e, k, offset=k) for k, e in enumerate("abc")))
+        await desk.join.store([label("a", block=(0, 2)), label("a", "no", block=(0, 2)), label("b", block=(0, 2))])
+        assert [(e.event_id, e.conflict) for e in await desk.emitted()] == [("a", True), ("b", False)]
+        await desk.join.store([label("b", "no", block=(0, 2)), label("c", block=(1, 1))])
+        assert [(e.event_id, e.conflict) for e in await desk.emitted()] == [("b", True), ("c", False)]
+
+    play(scenario)
+
+
+def test_numbers_that_are_equal_are_no_conflict(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        assert await desk.join.store([label("e", 1e300)]) == {"new": 1}
+        assert await desk.join.store([label("e", 1e300), label("e", 2.0)]) == {"duplicate": 1, "conflict": 1}
+
+    play(scenario, "regression")
+
+
+def test_a_label_expires_when_its_own_partition_has_passed_its_horizon_without_the_event(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.join.store([label("never", ts=100), label("other", ts=100, partition=1), label("e", ts=100)])
+        await desk.predict(prediction("e", 90), prediction("f", 1_100, offset=1))
+        assert await desk.join.ripen() == (0, 0)
+        await desk.predict(prediction("g", 1_101, offset=2))
+        assert await desk.join.ripen() == (0, 1)
+        assert ids(await desk.emitted()) == ["e"]
+        assert await desk.join.waiting() == 1
+        await desk.predict(prediction("never", 99, offset=3))
+        assert await desk.emitted() == []
+        assert await desk.join.store([label("never", revision=1, ts=1_200)]) == {"revision": 1}
+        assert ids(await desk.emitted()) == ["never"]
+
+    play(scenario, keys='label_horizon = "1s"')
+
+
+SILENCE = 'unlabelled_after = "1s -> no"'
+
+
+def test_silence_becomes_the_label_once_and_a_later_label_supersedes_it(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("silent", 5), prediction("now", 1_004, offset=1))
+        assert await desk.emitted() == []
+        await desk.predict(prediction("later", 1_005, offset=2), prediction("elsewhere", 5_000, 1))
+        silent, = await desk.emitted()
+        assert (silent.event_id, silent.label, silent.revision, silent.implicit, silent.labelled_ts) == (
+            "silent", "no", -1, True, 1_005)
+        await desk.predict(prediction("silent", 5))  # the recorder reads again
+        assert await desk.emitted() == []
+        assert await desk.join.store([label("silent", "no")]) == {"revision": 1}
+        late, = await desk.emitted()
+        assert (late.revision, late.implicit, late.labeller) == (0, False, "ada")
+
+    play(scenario, keys=SILENCE)
+
+
+def test_where_silence_is_an_answer_a_label_waits_until_its_event_is_old_enough(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.join.store([label("early", "yes")])
+        await desk.predict(prediction("early", 5), prediction("quick", 6, offset=1), prediction("x", 1_004, offset=2))
+        await desk.join.store([label("quick", "yes"), label("block", "yes", block=(0, 1))])
+        await desk.predict(prediction("block", 7, offset=3))
+        assert ids(await desk.emitted()) == ["block"]  # every event of a block has its label
+        await desk.predict(prediction("y", 1_006, offset=4))
+        assert [(e.event_id, e.label, e.implicit) for e in await desk.emitted()] == [
+            ("early", "yes", False), ("quick", "yes", False)]
+
+    play(scenario, keys=SILENCE)
+
+
+def test_predictions_from_before_silence_was_an_answer_take_their_labels_at_once(
+        database_url: str, schema: str) -> None:
+    async def scenario() -> None:
+        async with opened(database_url, schema) as desk:
+            await desk.predict(prediction("old"))
+        async with opened(database_url, schema, keys=SILENCE) as desk:
+            await desk.join.store([label("old", "yes")])
+            assert ids(await desk.emitted()) == ["old"]
+
+    asyncio.run(scenario())
+
+
+def test_coverage_is_the_labelled_share_of_predictions_that_are_older_than_the_horizon(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        assert await desk.join.coverage() is None
+        await desk.predict(*(prediction(f"e{k}", 100 * k, offset=k) for k in range(30)))
+        await desk.predict(prediction("e3", 300, offset=3))  # read again
+        await desk.join.store([label(f"e{k}") for k in (0, 1, 2, 25)])
+        await desk.emitted()
+        await desk.join.store([label("e1", "no", 1)])
+        await desk.emitted()
+        assert await desk.join.coverage() == 3 / 19  # of spans of 125 ms that ended by 1900: e0 to e18
+
+    play(scenario, keys='label_horizon = "1s"')
 
 
 def test_a_label_joins_the_lowest_source_of_its_event_and_is_emitted_once(play: Play) -> None:
@@ -227,8 +361,17 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
         await desk.predict(prediction("good"))
         assert [(e.event_id, e.label) for e in await desk.emitted()] == [("good", "1")]
         assert len(app.completed) == 1
-        assert agent.refused._value.get() == len(bad) + 2
-        forget_metrics(agent)
+        with psycopg.connect(desk.url) as connection:
+            refused = connection.execute(
+                f'select position, reason, value from "{desk.pipeline.name}".refused order by position'.encode()
+            ).fetchall()
+        assert [(position, value) for position, _, value in refused] == [
+            (r.offset, r.value) for r in records if r.value != good]
+        reasons = [reason.partition(":")[0] for _, reason, _ in refused]
+        assert reasons == ["empty", "malformed", "malformed", "malformed", *["storage"] * 5, "invalid", "invalid"]
+        for reason in set(reasons):
+            assert agent.metrics.refused.labels(reason)._value.get() == reasons.count(reason)
+        forget_metrics(agent.metrics)
 
     play(scenario)
 
@@ -255,7 +398,7 @@ def test_while_postgresql_is_away_work_waits_and_then_goes_on(database_url: str,
             assert [decode(r.value or b"", LabelledEvent).event_id for r in delivery.sent] == ["e0", "e1", "e2"]
             assert len(app.completed) == 2
             emitting.cancel()
-            forget_metrics(agent)
+            forget_metrics(agent.metrics)
         await cable.cut()
 
     asyncio.run(asyncio.wait_for(scenario(), 60))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.messages import LabelledEvent
+from schemas.messages import LabelledEvent, Model
 from schemas.pipeline import Pipeline
 from trainer.history import History
 
@@ -55,6 +55,30 @@ def test_labels_of_one_revision_that_contradict_each_other_never_train(make_pipe
     pipeline = make_pipeline()
     history = history_of(pipeline, [event(pipeline, 1), event(pipeline, 1, "no"), event(pipeline, 2)])
     assert history.dataset(0, 2).rows.labels == ["yes"]
+
+
+def test_an_event_that_is_in_the_log_as_a_conflict_does_not_train_until_a_revision_settles_it(
+        make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    log = [event(pipeline, 1), event(pipeline, 2), replace(event(pipeline, 1), conflict=True),
+           replace(event(pipeline, 3), conflict=True), event(pipeline, 3, "no", 1), event(pipeline, 1, "no", 1)]
+    history = history_of(pipeline, log)
+    assert history.dataset(0, 1).rows.ts.tolist() == [1, 2]
+    assert history.dataset(0, 3).rows.ts.tolist() == [2]
+    assert history.dataset(0, 5).rows.ts.tolist() == [2, 3, 1]
+    assert history.fresh(0, 5).ts.tolist() == [1, 2]
+
+
+def test_a_labeller_has_at_most_its_quota_of_a_dataset_and_the_digest_is_of_what_stays(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    strict = replace(pipeline, retraining=replace(pipeline.retraining, label_quota=0.5))
+    model = Model(version="1", digest="m", epoch=0)
+    log = [event(pipeline, 0), *(replace(event(pipeline, n), labeller="mallory", model=model) for n in range(1, 5)),
+           replace(event(pipeline, 5), labeller="ada", model=model)]
+    assert history_of(strict, log).dataset(0, 5).rows.ts.tolist() == [0, 3, 4, 5]
+    assert history_of(pipeline, log).dataset(0, 5).rows.ts.tolist() == [0, 1, 2, 3, 4, 5]
+    kept = history_of(pipeline, [log[0], *log[3:]]).dataset(0, 3).dataset
+    assert history_of(strict, log).dataset(0, 5).dataset.digest == kept.digest
 
 
 def test_the_digest_is_that_of_event_features_and_label(make_pipeline: Make) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from automl_stream.topic_log import Log, Record
-from automl_stream.verify.recording import MessageRow, PredictionRow, Recording, Rows
+from automl_stream.verify.recording import LabelRow, MessageRow, PredictionRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
 from drift.losses import loss_row
 from drift.profile import ReferenceProfile
@@ -200,7 +200,8 @@ class Run:
         messages = [MessageRow(topic=topic_name("tiny", topic), partition=r.partition, position=r.offset,
                                record_ts=r.timestamp, key=r.key, value=r.value)
                     for topic in RECORDED for r in self.records[topic.name]]
-        rows = Rows(predictions=[_row(p) for p in self._winners().values()], messages=messages, refused=[])
+        rows = Rows(predictions=[_row(p) for p in self._winners().values()], messages=messages, refused=[],
+                    labels=[_label_row(decode(r.value or b"", Label)) for r in self.records[LABELS.name]])
         return Recording(pipeline=self.pipeline, topic_id=TOPIC_ID, logs=logs, rows=rows)
 
     def _log(self, topic: Topic) -> Log:
@@ -236,6 +237,12 @@ def _row(p: Prediction) -> PredictionRow:
         model_version=p.model.version, model_digest=p.model.digest, model_epoch=p.model.epoch,
         prediction=str(p.prediction), score=p.score, probabilities=p.probabilities, features=p.features,
         scored_at=p.scored_at)
+
+
+def _label_row(label: Label) -> LabelRow:
+    return LabelRow(entity=label.entity, event_id=label.event_id, ts=label.ts, label=str(label.label),
+                    revision=label.revision, labeller=label.labeller, implicit=False, conflict=False, expired=False,
+                    emitted=True)
 
 
 def _drift(name: str, *, alarm: bool = False, rows: int = 1) -> FeatureDrift:
