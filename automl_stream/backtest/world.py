@@ -26,6 +26,7 @@ from trainer.reference import prediction_reference, reference_profile
 from trainer.session import PARITY_ROWS, Session, Steps
 
 Clock = Callable[[], float]
+OnSwap = Callable[[Swap, bytes], None]  # hears of each model that is put in charge, with its ONNX file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class References:
 class World:
     """Answers one session. `row`: rows of the file read so far, set by whoever reads them; `clock` gives seconds."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Clock, on_swap: OnSwap = lambda _swap, _onnx: None) -> None:
         self.row = 0
         self.decisions: list[tuple[int, TrainingDecision]] = []
         self.swaps: list[Swap] = []
@@ -58,6 +59,7 @@ class World:
         self.training_seconds = 0.0
         self._pipeline = pipeline
         self._clock = clock
+        self._on_swap = on_swap
         self._models = ModelLog()
         self._onnx = b""
         self._profile = b""
@@ -140,6 +142,7 @@ class World:
         served = {a.announcement.model.digest for a in self._models.accepted}
         self.rollbacks += _artifact(onnx).digest in served
         self.swaps.append(Swap(row=self.row, version=str(len(self.swaps) + 1), reason=promote.reason))
+        self._on_swap(self.swaps[-1], onnx)
         return self._announce(promote, self.swaps[-1].version, promote.reason)
 
     def _announce(self, effect: Promote | RenewProfile, version: str, reason: str) -> Accepted:
