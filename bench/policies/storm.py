@@ -136,11 +136,10 @@ def thousand() -> list[tuple[int, int]]:
             *((END - 1, found + k * (SETTLED - found) // LATE) for k in range(LATE))]
 
 
-def measure(pool: Executor, bar: Progress, *, quick: bool) -> Result:  # noqa: ARG001 - it takes seconds
+def measure(pool: Executor, bar: Progress, *, quick: bool) -> Result:  # noqa: ARG001 - one storm, in seconds
     """The storm, once: nothing in it is left to chance."""
     machine = must.machine()
     seen = storm(segments.pipeline(retraining={"refresh_labels": 0}), thousand())
-    bar.log(f"{PART}: {seen.alerts} alerts")
     return must.result(PART, "A storm of alerts", musts(seen), [table(seen)], raw(seen), machine)
 
 
