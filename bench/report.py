@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and docs/decisions-benchmark.md with their plots, from every stored result.
+"""docs/benchmarks.md, docs/decisions-benchmark.md and docs/policies-benchmark.md, from every stored result.
 
 Run: python -m bench.report
 """
@@ -9,6 +9,7 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.figure import Figure
 
+from bench import policies
 from bench.decisions import pictures
 from bench.result import RESULTS, Chart, Result, Table, cell, say
 
@@ -20,7 +21,8 @@ Written by `python -m bench.report` from bench/results; do not edit. `make bench
 
 Contenders take turns in one run, on one broker, with the same bytes and the same ONNX model. Figures are medians of the
 rounds, and ratios say more than absolute figures: the broker, the contender and the driver share the machine's cores.
-False alarms and delays of the drift decision have [a page of their own](decisions-benchmark.md).
+False alarms and delays of the drift decision have [a page of their own](decisions-benchmark.md), and so has [the
+retraining policy](policies-benchmark.md).
 """
 DECISIONS = "decisions"
 DECISIONS_INTRODUCTION = f"""# Benchmark of the drift decision
@@ -36,6 +38,15 @@ decision keep to it where nothing changes, and how soon does it find what does c
 
 ![Delays]({pictures.DELAYS})
 """
+POLICIES_INTRODUCTION = f"""# Benchmark of the retraining policy
+
+Written by `python -m bench.report` from bench/results; do not edit. `python -m bench.{policies.NAME} --write` measures
+it again, `python -m bench.{policies.NAME} PART --write` one part; `--quick` is smaller. No broker is needed: everything
+goes through `automl_stream.backtest`, the services' own code. How it is measured is said atop each module of
+[bench/{policies.NAME}](../bench/{policies.NAME}/__init__.py).
+
+One default policy for every stream. Does it reach what it must, and what happens where it is tried hard?
+"""
 
 
 def main() -> None:
@@ -45,6 +56,10 @@ def main() -> None:
     if decisions is not None:
         pictures.draw(decisions.raw, DOCS)
         (DOCS / f"{DECISIONS}-benchmark.md").write_text(DECISIONS_INTRODUCTION + section(decisions), "utf-8")
+    parts = [stored.pop(name) for part in policies.ORDER if (name := policies.stored_as(part)) in stored]
+    if parts:
+        page = POLICIES_INTRODUCTION + "".join(map(section, parts))
+        (DOCS / f"{policies.NAME}-benchmark.md").write_text(page, "utf-8")
     results = sorted(stored.values(), key=lambda r: (ORDER.index(r.name) if r.name in ORDER else len(ORDER), r.name))
     charts = [chart for result in results for chart in result.charts]
     if charts:

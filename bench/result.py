@@ -120,13 +120,28 @@ def say(text: str) -> None:
 def finish(result: Result, options: argparse.Namespace) -> None:
     """Store and print as the options say."""
     if options.write:
-        RESULTS.mkdir(exist_ok=True)
-        data = msgspec.json.format(msgspec.json.encode(result), indent=1)
-        (RESULTS / f"{result.name}.json").write_bytes(data + b"\n")
+        store(result)
     if options.json:
-        sys.stdout.write(msgspec.json.encode(result.figures).decode() + "\n")
-        sys.stdout.flush()
-        return
+        print_line(result.figures)
+    else:
+        show(result)
+
+
+def store(result: Result) -> None:
+    """Write it where `python -m bench.report` finds it."""
+    RESULTS.mkdir(exist_ok=True)
+    data = msgspec.json.format(msgspec.json.encode(result), indent=1)
+    (RESULTS / f"{result.name}.json").write_bytes(data + b"\n")
+
+
+def print_line(figures: dict[str, Any]) -> None:
+    """One JSON object on a line of stdout."""
+    sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show(result: Result) -> None:
+    """Its tables on stdout."""
     console = Console()
     for table in result.tables:
         shown = RichTable(*table.columns, title=table.title, caption=table.note or None)

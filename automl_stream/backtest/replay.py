@@ -16,7 +16,7 @@ from automl_stream.backtest.detectors import measured
 from automl_stream.backtest.result import Cost, Decision, Result
 from automl_stream.backtest.truth import Truth, delays, false_alarms
 from automl_stream.backtest.watch import RowTimes, Watch
-from automl_stream.backtest.world import Clock, World
+from automl_stream.backtest.world import Clock, OnSwap, World
 from automl_stream.demo.quality import Answers, judge
 from automl_stream.wrong_use import WrongUse
 from producers.due_labels import DueLabel, DueLabels, label_problem
@@ -69,8 +69,9 @@ class _Answered:
 
 
 def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: Progress,
-             clock: Clock = time.perf_counter) -> Result:
-    """What the pipeline would have done with these rows; `on_progress` hears how many are done, `clock` gives seconds.
+             clock: Clock = time.perf_counter, on_swap: OnSwap = lambda _swap, _onnx: None) -> Result:
+    """What the pipeline would have done with these rows; `on_progress` hears how many are done, `clock` gives seconds,
+    `on_swap` hears of each model with its ONNX file.
 
     Raises:
         WrongUse: where the rows leave nothing to train on or nothing to replay.
@@ -78,7 +79,7 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
     """
     began = clock()
     source = iter(rows)
-    run = _Run(pipeline, plan, clock)
+    run = _Run(pipeline, plan, World(pipeline, clock, plan.golden, on_swap))
     run.train(islice(source, plan.rows_trained))
     waiting = DueLabels(plan.label_delay_rows, pipeline.task)
     block_rows = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
@@ -99,12 +100,12 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
 class _Run:
     """State of one backtest. `times`: of all rows read; `now`: newest event time replayed."""
 
-    def __init__(self, pipeline: Pipeline, plan: Plan, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, plan: Plan, world: World) -> None:
         self.times = RowTimes()
         self.now = RowShape(pipeline).start if plan.start is None else plan.start
         self._pipeline = pipeline
         self._plan = plan
-        self._world = World(pipeline, clock, plan.golden)
+        self._world = world
         self._watch = Watch(pipeline, self._world.references, self.times, plan.rows_trained)
         self._codec = EventCodec(pipeline)
         self._scorer = Scorer(pipeline, "backtest")

@@ -42,6 +42,7 @@ from trainer.session import Session
 from trainer.tuning import Tuner
 
 Clock = Callable[[], float]
+OnSwap = Callable[[Swap, bytes], None]  # hears of each model that is put in charge, with its ONNX file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ class World:
     """Answers one session. `row`: rows of the file read so far, set by whoever reads them; `clock` gives seconds;
     `golden`: the trusted rows, where there are some."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock, golden: Golden | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Clock, golden: Golden | None = None,
+                 on_swap: OnSwap = lambda _swap, _onnx: None) -> None:
         self.row = 0
         self.decisions: list[tuple[int, TrainingDecision]] = []
         self.swaps: list[Swap] = []
@@ -77,6 +79,7 @@ class World:
         self._golden = golden
         self._clock = clock
         self._tuner = Tuner(clock)
+        self._on_swap = on_swap
         self._models = ModelLog()
         self._profile = b""
         self._files: dict[int, _Files] = {}  # by the epoch that announced them
@@ -168,6 +171,7 @@ class World:
         served = {a.announcement.model.digest for a in self._models.accepted}
         self.rollbacks += _artifact(onnx).digest in served
         self.swaps.append(Swap(row=self.row, version=version, reason=promote.reason))
+        self._on_swap(self.swaps[-1], onnx)
         return self._announce(promote, version, promote.reason, files)
 
     def _withdraw(self, withdraw: Withdraw) -> Announced:

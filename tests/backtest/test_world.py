@@ -1,5 +1,6 @@
 """The world answers a session as Kafka and MLflow would: epochs, versions, refusals, and what training costs."""
 
+import hashlib
 from collections.abc import Callable, Generator
 from itertools import count
 
@@ -92,6 +93,17 @@ def test_a_promotion_takes_the_next_epoch_and_version_and_keeps_the_profile(
     assert [said.reference.features[0].rows for said in world.references.predictions.values()] == [60, 50]
     assert [(swap.row, swap.version) for swap in world.swaps] == [(ROWS, "1"), (ROWS, "2")]
     assert world.serving() is second
+
+
+def test_whoever_asks_gets_the_file_of_each_model_as_it_is_put_in_charge(
+        pipeline: Pipeline, events: list[LabelledEvent], promote: Callable[..., Promote]) -> None:
+    heard: list[tuple[str, str]] = []
+    world = World(pipeline, lambda: 0.0, on_swap=lambda swap, onnx: heard.append(
+        (swap.version, hashlib.sha256(onnx).hexdigest())))
+    world.open(history_of(pipeline, events), ROWS)
+    first = world.serving().model
+    ask(world, promote(250, 0))
+    assert heard == [(model.version, model.digest) for model in (first, world.serving().model)]
 
 
 def test_a_renewed_profile_is_announced_with_the_same_model_and_windows_find_their_reference(
