@@ -28,12 +28,23 @@ from schemas.messages import (
     WindowCounts,
 )
 from schemas.model_file import ModelMetadata
-from schemas.pipeline import UNITS_MS, Drift, Duration, FalseAlarmBudget, Gate, Pipeline, Replay, Retraining, Windows
+from schemas.pipeline import (
+    UNITS_MS,
+    Drift,
+    Duration,
+    FalseAlarmBudget,
+    Gate,
+    Pipeline,
+    Replay,
+    Retraining,
+    Rollout,
+    Windows,
+)
 
 DIRECTORY = Path(__file__).with_name("json")
 PATTERNS: dict[Any, str] = {Duration: "^[0-9]+(ms|s|m|h|d)$",
                             FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$"}
-PARTS = (Replay, Windows, Drift, Retraining, Gate)
+PARTS = (Replay, Windows, Drift, Retraining, Gate, Rollout)
 
 
 class Event(Message, frozen=True, kw_only=True):

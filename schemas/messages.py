@@ -298,19 +298,26 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class GateVerdict(Struct, frozen=True, kw_only=True):
-    """How the winner compares with the champion on the same rows."""
+    """How the winner compares with the champion on the same rows. `evidence`: log e-value of its being better."""
 
-    rule: Literal["succession", "lower-loss", "bootstrap"]
+    rule: Literal["evidence", "succession", "lower-loss", "bootstrap", "operator"]
     champion_loss: float | None
     candidate_loss: float | None
     rows: int
+    evidence: float | None = None
+    golden: str | None = None
 
 
-Verdict = Literal["suppressed", "deferred", "trained", "promoted", "rejected", "failed", "settled"]
+Verdict = Literal["suppressed", "deferred", "trained", "promoted", "rejected", "failed", "settled", "rolled-back",
+                  "canary", "withdrawn", "paused", "resumed"]
 
 
 class TrainingDecision(Message, frozen=True, kw_only=True):
-    """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken."""
+    """One verdict of the trainer, also 'not now'. `at`: offset of `labelled` at which it was taken.
+
+    `paused`: by an operator, or by the breaker: nothing happens by itself until an operator resumes. `deferred` with a
+    recipe: a candidate that awaits an operator's word. `by`: the operator whose command it answers.
+    """
 
     decision_id: str
     incident_id: str | None
@@ -324,13 +331,17 @@ class TrainingDecision(Message, frozen=True, kw_only=True):
     gate: GateVerdict | None = None
     version: str | None = None
     run: str | None = None
+    by: str | None = None
 
 
 class Expert(Struct, frozen=True, kw_only=True):
     """A fitted model under judgement, without its bytes: `recipe` fits it again.
 
     `loss` and `weight` are the discounted sums of losses and of ones over rows it was not fitted on, its kind's record
-    inherited; `rows` are the fresh ones of its own. The shared sums compare it with the champion on the same rows.
+    inherited; `rows` are the fresh ones of its own. The shared sums compare it with the champion on the same rows;
+    `evidence` is the log e-value of its being better than the champion, `counter_evidence` of its being worse.
+    `version`: of the registry, where it has served or serves as a canary; `registered`: the decision that it is
+    registered under.
     """
 
     decision_id: str
@@ -341,6 +352,10 @@ class Expert(Struct, frozen=True, kw_only=True):
     shared_rows: int = 0
     shared_loss: float = 0.0
     champion_loss: float = 0.0
+    evidence: float = 0.0
+    counter_evidence: float = 0.0
+    version: str | None = None
+    registered: str | None = None
 
 
 class TrainingRound(Struct, frozen=True, kw_only=True):
@@ -365,10 +380,36 @@ class Incident(Struct, frozen=True, kw_only=True):
     promotions: int = 0
 
 
+class Baseline(Struct, frozen=True, kw_only=True):
+    """Discounted sums over the rows of who knows no features: of losses, of labels by class, or of values."""
+
+    weight: float = 0.0
+    loss: float = 0.0
+    counts: dict[str, float] = {}
+    total: float = 0.0
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """A canary under trial: which expert (of `experts`), announced as `epoch`, since how many `labels`."""
+
+    decision_id: str
+    family: str
+    window: int | Literal["all", "onset"]
+    epoch: int
+    share: float
+    labels: int
+
+
 class TrainerState(Message, frozen=True, kw_only=True):
-    """Everything the trainer stands on after the rows of `labelled` before `covered` and the alerts before
-    `covered_alerts`. `labels`: rows that counted so far; `event_time`: newest of them; `loss_scale`: divides absolute
-    errors (regression)."""
+    """Everything the trainer stands on after the rows of `labelled` before `covered`, the alerts before
+    `covered_alerts` and the commands before `covered_commands`. `labels`: rows that counted so far; `event_time`:
+    newest of them; `loss_scale`: divides absolute errors (regression).
+
+    `promoted_labels`: `labels` when the champion was promoted, while it is on probation; `former`: versions of the
+    champions before it, the newest last. `paused`: why nothing happens by itself. `strikes`: event times of failures,
+    `hopeless`: rounds in a row after which nobody was better than `baseline`; the breaker counts both. `canary_epoch`:
+    of the last announcement of the canary's slot.
+    """
 
     covered: int
     covered_alerts: int
@@ -384,6 +425,15 @@ class TrainerState(Message, frozen=True, kw_only=True):
     last_alert: str | None = None
     refreshed_labels: int
     refreshed_at: int
+    covered_commands: int = 0
+    promoted_labels: int | None = None
+    former: list[str] = []
+    paused: str | None = None
+    strikes: list[int] = []
+    trial: Trial | None = None
+    canary_epoch: int = -1
+    baseline: Baseline = Baseline()
+    hopeless: int = 0
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -140,24 +140,41 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When to train, and on what."""
+    """When to train, and on what. `pool`: experts that stay under test, the champion among them; the newest of each
+    family and window stays in any case, for its successor inherits its record."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
     min_new_labels: Count = 100
     cooldown: Duration = Duration(600_000)
     families: tuple[Family, ...] = ("lightgbm", "logistic")
-    windows: tuple[Count | Literal["all"], ...] = (1_000, "all")
+    windows: tuple[Count | Literal["all"], ...] = (250, 1_000, 4_000, "all")
     half_life: Count = 200
     max_rows: Count = 200_000
     seed: int = 0
+    pool: Count = 12
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a candidate must show before it serves."""
+    """What a candidate must show before it serves, and how long its promotion may be undone by itself.
+
+    `alpha`: chance that a round of training leads to a wrong promotion on evidence. `slices`: features; in no part of
+    one a candidate may lose more than `max_slice_loss` against the champion. `golden`: file of trusted labelled rows.
+    """
 
     min_rows: Count = 100
     parity: Share = 1e-5
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    max_slice_loss: Share = 0.02
+    slices: tuple[str, ...] = ()
+    golden: str | None = None
+    probation_rows: Count = 1_000
+
+
+class Rollout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a promoted model comes to serve. `canary_share`: of the entities, which it serves first; 0: all at once."""
+
+    canary_share: Annotated[float, Meta(ge=0, lt=1)] = 0.0
 
 
 class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +196,7 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retraining: Retraining = Retraining()
     gate: Gate = Gate()
     encoding: Encoding = Encoding()
+    rollout: Rollout = Rollout()
 
     @property
     def name(self) -> str:
@@ -320,6 +338,8 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         (pipeline.windows.size > 0 and budget.windows(pipeline.windows.size) < 1,
          f"key 'drift.false_alarms': found '{budget}', less than one window; allowed: at least windows.size"),
         (not pipeline.retraining.families, "key 'retraining.families' is empty; allowed: lightgbm, logistic"),
+        (not set(pipeline.gate.slices) <= set(names),
+         f"key 'gate.slices': found {', '.join(sorted(set(pipeline.gate.slices) - set(names)))}; allowed: features"),
         (not pipeline.retraining.windows, "key 'retraining.windows' is empty; allowed: row counts and \"all\""),
         *(check for feature in pipeline.features for check in _feature_checks(feature)),
         *_replay_checks(pipeline.replay, names),

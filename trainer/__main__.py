@@ -6,10 +6,13 @@ import time
 
 import structlog
 
+from producers.errors import UnusableFile
+from producers.golden import read_golden
 from schemas.pipeline import PipelineError, load_pipeline
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 from trainer.errors import DefinitionChanged, MissingLibrary, MissingSetting
+from trainer.guards import golden_of
 from trainer.leadership import Leadership
 from trainer.service import Trainer
 from trainer.settings import read_settings
@@ -22,13 +25,14 @@ def main() -> int:
     try:
         settings = read_settings()
         pipeline = load_pipeline(settings.pipeline)
-    except (MissingSetting, PipelineError) as error:
+        golden = golden_of(pipeline, read_golden(pipeline, settings.pipeline.parent))
+    except (MissingSetting, PipelineError, UnusableFile) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logs(service="trainer", pipeline=pipeline.name, instance=settings.instance)
     try:
         leadership = Leadership(pipeline, settings.kafka, settings.instance)
-        trainer = Trainer(pipeline, settings.kafka, leadership, settings.registry, _now)
+        trainer = Trainer(pipeline, settings.kafka, leadership, settings.registry, _now, golden)
         serve_metrics(settings.metrics_port,
                       lambda: {"ok": True, "leads": trainer.covered is not None, "covered": trainer.covered})
         trainer.run()

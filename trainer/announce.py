@@ -44,7 +44,9 @@ class Announcer:
 
     def announced(self, decision_id: str) -> Accepted | None:
         """The accepted announcement of a decision."""
-        return next((a for a in self.models().accepted if a.announcement.decision_id == decision_id), None)
+        models = self.models()
+        return next((a for a in (*models.accepted, *models.canaries) if a.announcement.decision_id == decision_id),
+                    None)
 
     def store(self, data: bytes) -> Artifact:
         """Write an artifact's chunks under `<digest>/<chunk>`."""
@@ -77,15 +79,17 @@ class Announcer:
                               f"{len(data)} of {artifact.size} bytes, another SHA-256; announce it again")
         return data
 
-    def announce(self, replaces: int, version: str, parts: Parts, reason: str, decision_id: str) -> Accepted:
-        """Announce the parts as the slot's next content.
+    def announce(self, replaces: int, version: str, parts: Parts, reason: str, decision_id: str,
+                 canary_share: float | None = None) -> Accepted:
+        """Announce the parts as the next champion, or as a canary with a share of the entities; 0 withdraws it.
 
         Raises:
             LostSlot: when the slot's epoch is no longer `replaces`.
         """
-        announcement = ModelAnnouncement(replaces=replaces, version=version, model=parts.model,
-                                         profile=parts.profile, predictions=parts.predictions, reason=reason,
-                                         decision_id=decision_id, issued_at=self._clock())
+        announcement = ModelAnnouncement(slot="champion" if canary_share is None else "canary",
+                                         share=canary_share or 0.0, replaces=replaces, version=version,
+                                         model=parts.model, profile=parts.profile, predictions=parts.predictions,
+                                         reason=reason, decision_id=decision_id, issued_at=self._clock())
         epoch = self._writer.write(self._updates, announcement.slot, encode(announcement))
         accepted = self.models().find(epoch)
         if accepted is None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from schemas.codec import decode, encode
-from schemas.messages import GateVerdict, LabelledEvent, TrainingDecision
+from schemas.messages import LabelledEvent
 from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from schemas.topics import LABELLED, TRAINER_STATE, TRAINING_DECISIONS, topic_name
 from trainer.announce import Announcer
 from trainer.candidates import fit
 from trainer.errors import AlreadyBootstrapped, UnusableRows
-from trainer.first_model import FirstModel, choose, first_state
+from trainer.first_model import FirstModel, choose, first_decision, first_state
 from trainer.history import BINARY_CLASSES, History, TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.promotion import Promoted, Promoter, Promotion
@@ -64,7 +64,7 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         progress(f"{held} rows are in {topic_name(pipeline.name, LABELLED)}")
         data = _read_back(pipeline, reader)
         first = choose(pipeline, data)
-        decision = _decision(first)
+        decision = first_decision(first)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
         progress(f"{first.recipe.family} answers best on the last fifth and is fitted on all {len(data.rows)} rows")
         promoter = Promoter(pipeline, announcer, Registry(connections.registry))
@@ -72,7 +72,7 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         decision = replace(decision, verdict="promoted", reason="the first model", version=promoted.version,
                            run=promoted.run)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
-        state = first_state(pipeline, data, first, promoted.accepted.epoch)
+        state = first_state(pipeline, data, first, promoted.accepted.epoch, promoted.version)
         writer.write(topic_name(pipeline.name, TRAINER_STATE), pipeline.name, encode(state))
         progress(f"version {promoted.version} is announced")
         return _summary(first, promoted, len(data.rows))
@@ -127,16 +127,6 @@ def _read_back(pipeline: Pipeline, reader: LogReader) -> TrainingRows:
     return data
 
 
-def _decision(first: FirstModel) -> TrainingDecision:
-    chosen, dataset = first.chosen, first.recipe.dataset
-    gate = GateVerdict(rule="bootstrap", champion_loss=None, candidate_loss=chosen.loss, rows=chosen.rows)
-    return TrainingDecision(
-        decision_id=first.decision_id, incident_id=None, trigger="bootstrap", verdict="trained",
-        reason=f"{first.recipe.family} answers best on the last fifth of the rows", at=dataset.last + 1,
-        dataset=dataset, candidates=first.candidates, recipe=first.recipe, gate=gate,
-    )
-
-
 def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Promotion:
     rows = data.rows
     return Promotion(
@@ -144,7 +134,7 @@ def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Pro
         recipe=first.recipe, validation=rows.part(max(0, len(rows) - PARITY_ROWS), len(rows)),
         metrics={f"holdout_{family}": loss for family, loss in first.holdout.items()},
         replaces=NO_EPOCH, profile=reference_profile(pipeline, rows, first.losses).encode(),
-        answered=first.predictions,
+        answered=first.predictions, registered=first.decision_id,
     )
 
 

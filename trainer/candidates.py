@@ -15,12 +15,12 @@ from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.errors import UnusableRows
 from trainer.families import categorical_columns, estimator
+from trainer.gate import MAX_LOSS
 from trainer.history import Rows, TrainingRows
 from trainer.thresholds import round_thresholds
 
 UNSEEN = 1e-3  # probability of each class that the log has shown but the fitted rows have not
 MAX_CATEGORIES = 100
-MAX_LOSS = 3.0
 
 
 class FittedExpert:

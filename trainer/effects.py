@@ -1,5 +1,6 @@
 """What the session asks of the world, and what the world answers."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,10 +11,11 @@ from trainer.history import Rows
 
 @dataclass(frozen=True, kw_only=True)
 class Promote:
-    """Announce an expert that passed the gate; answered by Announced or Refused.
+    """Announce an expert; answered by Announced or Refused.
 
     `answered`: fresh rows that came after its fit, whose answers become the reference of its predictions; or that
-    reference.
+    reference. `registered`: the decision that it is registered under, or shall be. `share`: of the entities that it
+    shall serve as a canary; 0: it is the champion.
     """
 
     decision_id: str
@@ -23,6 +25,17 @@ class Promote:
     validation: Rows
     metrics: dict[str, float]
     answered: Rows | bytes | None
+    replaces: int
+    registered: str
+    share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdraw:
+    """Announce that the canary of epoch `replaces` ends; answered by Announced."""
+
+    decision_id: str
+    reason: str
     replaces: int
 
 
@@ -37,6 +50,14 @@ class RenewProfile:
     rows: Rows
     answered: Rows
     replaces: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall:
+    """Find the decision that `named` means: by the version that it gave the registry, or, of a candidate that awaits
+    an operator's word, by its id; answered by it, or None."""
+
+    named: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,5 +83,15 @@ class Refused:
     reason: str
 
 
-Effect: TypeAlias = TrainingDecision | Promote | RenewProfile | Checkpoint
-Answer: TypeAlias = Announced | Refused | None
+Effect: TypeAlias = TrainingDecision | Promote | Withdraw | RenewProfile | Recall | Checkpoint
+Answer: TypeAlias = Announced | Refused | TrainingDecision | None
+Steps: TypeAlias = Generator[Effect, Answer, None]
+Outcome: TypeAlias = Generator[Effect, Answer, bool]
+
+
+def recalled(decisions: list[TrainingDecision], named: str) -> TrainingDecision | None:
+    """The decision that `Recall` means, of all that were written, oldest first."""
+    def meant(decision: TrainingDecision) -> bool:
+        awaits = decision.verdict == "deferred" and decision.decision_id == named
+        return decision.recipe is not None and (decision.version == named or awaits)
+    return next(filter(meant, decisions), None)  # the first: a restarted trainer finds the same one

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drift.losses import answer_loss
 from drift.predictions import said
-from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
+from schemas.messages import Candidate, Expert, GateVerdict, Recipe, TrainerState, TrainingDecision, derived_id
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
@@ -78,12 +78,25 @@ def choose(pipeline: Pipeline, data: TrainingRows) -> FirstModel:
     )
 
 
-def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int) -> TrainerState:
-    """What the trainer stands on once version 1 serves as `epoch`."""
+def first_decision(first: FirstModel) -> TrainingDecision:
+    """The decision to train it."""
+    chosen, dataset = first.chosen, first.recipe.dataset
+    gate = GateVerdict(rule="bootstrap", champion_loss=None, candidate_loss=chosen.loss, rows=chosen.rows)
+    return TrainingDecision(
+        decision_id=first.decision_id, incident_id=None, trigger="bootstrap", verdict="trained",
+        reason=f"{first.recipe.family} answers best on the last fifth of the rows", at=dataset.last + 1,
+        dataset=dataset, candidates=first.candidates, recipe=first.recipe, gate=gate,
+    )
+
+
+def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int,
+                version: str = "1") -> TrainerState:
+    """What the trainer stands on once the first model, the registry's `version`, serves as `epoch`."""
     # The first refresh is then judged when the first refresh_labels new labels are in, not min_rows later.
     head_start = min(pipeline.gate.min_rows, pipeline.retraining.refresh_labels)
     event_time = int(data.rows.ts.max())
-    champion = Expert(decision_id=first.decision_id, recipe=first.recipe, loss=0.0, weight=0.0)
+    champion = Expert(decision_id=first.decision_id, recipe=first.recipe, loss=0.0, weight=0.0,
+                      version=version, registered=first.decision_id)
     return TrainerState(
         covered=data.dataset.last + 1, covered_alerts=0, labels=data.dataset.rows, event_time=event_time,
         loss_scale=first.loss_scale, champion=champion, champion_epoch=epoch,

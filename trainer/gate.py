@@ -4,14 +4,21 @@ Every labelled row scores everyone before anyone is fitted on it (prequential). 
 exponential forgetting; a fresh expert inherits the record of its kind (family and window), because refitting a kind on
 newer rows is the same bet gone on with. A candidate is let through by one of two rules, both after `min_rows` own rows:
 
-- lower loss: its discounted loss is below the champion's;
+- evidence: a bet on its clipped loss being lower than the champion's has multiplied its stake by pool / alpha. The
+  stake is an e-process (Waudby-Smith and Ramdas 2024; Choe and Ramdas 2024): while the candidate is not better, the
+  chance that it ever gets there is at most alpha / pool, whenever it is looked at. It starts with the fit, and anew at
+  each promotion. It is a test and no change detector: it has no floor, and a change is met by the next round's fits;
 - succession: it is a newer fit of the champion's own kind and on the rows they share not worse.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log, log1p
 
 from schemas.messages import Expert, GateVerdict, Recipe
+
+MAX_LOSS = 3.0  # of a row; what is above is cut
+BET = 0.5  # share of the stake
 
 
 @dataclass(kw_only=True)
@@ -26,6 +33,10 @@ class Contender:
     shared_rows: int = 0
     shared_loss: float = 0.0
     champion_loss: float = 0.0
+    evidence: float = 0.0
+    counter_evidence: float = 0.0
+    version: str | None = None
+    registered: str | None = None
 
     @property
     def kind(self) -> tuple[str, int | str]:
@@ -50,10 +61,14 @@ class Contender:
         self.shared_rows += 1
         self.shared_loss += loss
         self.champion_loss += champion_loss
+        stake = BET * (champion_loss - loss) / MAX_LOSS
+        self.evidence += log1p(stake)
+        self.counter_evidence += log1p(-stake)
 
     def face_new_champion(self) -> None:
         """Rows shared with the former champion say nothing about the new one."""
         self.shared_rows, self.shared_loss, self.champion_loss = 0, 0.0, 0.0
+        self.evidence, self.counter_evidence = 0.0, 0.0
 
     def freeze(self) -> Expert:
         """The record as it stands in trainer-state."""
@@ -80,21 +95,31 @@ def heir(decision_id: str, recipe: Recipe, ancestors: Sequence[Contender]) -> Co
     return Contender(decision_id=decision_id, recipe=recipe, loss=parent.loss, weight=parent.weight)
 
 
-def judge(champion: Contender, candidates: Sequence[Contender],
-          min_rows: int) -> tuple[Contender, GateVerdict] | None:
-    """The candidate with the lowest discounted loss among those that are let through, and by which rule."""
-    passed = [(c, verdict) for c in candidates if (verdict := _verdict(champion, c, min_rows)) is not None]
-    return min(passed, key=lambda pair: pair[1].candidate_loss or 0.0, default=None)
+def passes_evidence(evidence: float, alpha: float) -> bool:
+    """Whether a log e-value shows at level `alpha` what it bets on."""
+    return evidence >= log(1 / alpha)
 
 
-def _verdict(champion: Contender, candidate: Contender, min_rows: int) -> GateVerdict | None:
-    own, other = candidate.discounted, champion.discounted
-    if candidate.rows < min_rows or own is None or other is None:
+def let_through(champion: Contender, candidates: Sequence[Contender], min_rows: int,
+                alpha: float) -> list[tuple[Contender, GateVerdict]]:
+    """The candidates that either rule lets through, the lowest discounted loss first; `alpha`: of each one's test."""
+    passed = [(c, verdict) for c in candidates if (verdict := _verdict(champion, c, min_rows, alpha)) is not None]
+    return sorted(passed, key=lambda pair: pair[1].candidate_loss or 0.0)
+
+
+def compared(rule: str, champion: Contender, candidate: Contender) -> GateVerdict:
+    """How both stand on the rows that they share, and by which rule one of them serves."""
+    return GateVerdict(rule=rule, champion_loss=champion.discounted, candidate_loss=candidate.discounted,
+                       rows=candidate.shared_rows, evidence=round(candidate.evidence, 6))
+
+
+def _verdict(champion: Contender, candidate: Contender, min_rows: int, alpha: float) -> GateVerdict | None:
+    if candidate.rows < min_rows:
         return None
-    if own < other:
-        return GateVerdict(rule="lower-loss", champion_loss=other, candidate_loss=own, rows=candidate.rows)
+    if passes_evidence(candidate.evidence, alpha):
+        return compared("evidence", champion, candidate)
     newer = candidate.recipe.dataset.last > champion.recipe.dataset.last
     comparable = candidate.shared_rows >= min_rows and candidate.shared_loss <= candidate.champion_loss
     if candidate.kind == champion.kind and newer and comparable:
-        return GateVerdict(rule="succession", champion_loss=other, candidate_loss=own, rows=candidate.rows)
+        return compared("succession", champion, candidate)
     return None

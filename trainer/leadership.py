@@ -5,7 +5,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.pipeline import Pipeline
-from schemas.topics import DRIFT_ALERTS, LABELLED, topic_name
+from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, topic_name
 from trainer.errors import LostLeadership
 from trainer.kafka_log import Kafka
 
@@ -21,6 +21,7 @@ class Leadership:
     def __init__(self, pipeline: Pipeline, kafka: Kafka, instance: str) -> None:
         self._alerts = topic_name(pipeline.name, DRIFT_ALERTS)
         self._labelled = topic_name(pipeline.name, LABELLED)
+        self._commands = topic_name(pipeline.name, COMMANDS)
         self._holds = False
         self._lost = False
         self._consumer = Consumer({
@@ -52,9 +53,10 @@ class Leadership:
         """As `wait`, for those who do not ask."""
         self.wait(seconds)
 
-    def commit(self, covered: int, covered_alerts: int) -> None:
+    def commit(self, covered: int, covered_alerts: int, covered_commands: int) -> None:
         """Commit what trainer-state covers: for lag and lockstep; a restart goes by trainer-state itself."""
-        offsets = [TopicPartition(self._labelled, 0, covered), TopicPartition(self._alerts, 0, covered_alerts)]
+        offsets = [TopicPartition(self._labelled, 0, covered), TopicPartition(self._alerts, 0, covered_alerts),
+                   TopicPartition(self._commands, 0, covered_commands)]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:  # while another trainer joins, say; the next commit covers this one

@@ -10,4 +10,5 @@ COVERED = Gauge("trainer_covered_offset", "Offset of `labelled` that trainer-sta
 LAG = Gauge("trainer_labelled_lag", "Records of `labelled` that wait.")
 EPOCH = Gauge("trainer_champion_epoch", "Epoch of the champion.")
 CHAMPION_LOSS = Gauge("trainer_champion_loss", "Discounted mean loss of the champion on fresh rows.")
+PAUSED = Gauge("trainer_paused", "1 while nothing happens by itself: an operator paused it, or the breaker is open.")
 INCIDENT = Gauge("trainer_incident_open", "1 while an incident is open.")

@@ -1,6 +1,6 @@
-"""The champion, the candidates under judgement, and the newest of each kind: their models and their records."""
+"""The experts under test: the champion, candidates, the newest of each kind, earlier champions; models and records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from schemas.messages import Expert
@@ -12,7 +12,7 @@ Key: TypeAlias = tuple[str, str, int | str]
 
 
 class Pool:
-    """`experts` holds a fitted model for every record, by its key."""
+    """`experts` holds a fitted model for every record, by its key; contenders stand in the order in which they came."""
 
     def __init__(self, champion: Expert, contenders: Sequence[Expert], experts: dict[Key, FittedExpert],
                  half_life: int) -> None:
@@ -26,6 +26,10 @@ class Pool:
     def expert(self, contender: Contender) -> FittedExpert:
         """The fitted model of a record."""
         return self._experts[contender.key]
+
+    def find(self, chosen: Callable[[Contender], bool]) -> Contender | None:
+        """The newest contender that is meant."""
+        return next((c for c in reversed(self.contenders) if chosen(c)), None)
 
     def face(self, batch: Rows) -> None:
         """The rows that `score` is asked about next."""
@@ -43,25 +47,30 @@ class Pool:
         self.contenders.append(contender)
         self._experts[contender.key] = expert
 
-    def crown(self, winner: Contender) -> None:
-        """The winner serves; what the others share with the former champion is void."""
-        self.contenders.remove(winner)
+    def crown(self, winner: Contender, *, keep_former: bool) -> None:
+        """The winner serves; the former champion stays under test, or leaves. What anyone shares with it is void."""
+        former = self.champion
+        self.contenders = [c for c in self.contenders if c is not winner]
+        if keep_former:
+            self.contenders.append(former)
         self.champion = winner
-        for contender in self.contenders:
+        for contender in (self.champion, *self.contenders):
             contender.face_new_champion()
 
-    def prune(self, pending: set[str], *, incident: bool) -> None:
-        """Keep candidates of `pending` decisions, and the newest of each kind: its successor inherits its record.
+    def prune(self, kept: Callable[[Contender], bool], size: int, *, incident: bool) -> None:
+        """Keep whom `kept` names, the newest fit of each kind, and of the others those with the lowest loss, up to
+        `size` with the champion.
 
         The kind `onset` ends with its incident.
         """
-        newest = {c.kind: c for c in self.contenders}
-        self.contenders = [
-            c for c in self.contenders
-            if c.decision_id in pending or (newest[c.kind] is c and (incident or c.recipe.window != "onset"))
-        ]
-        kept = {c.key for c in (self.champion, *self.contenders)}
-        for key in [key for key in self._experts if key not in kept]:
+        newest = {c.kind: c for c in sorted(self.contenders, key=lambda c: c.recipe.dataset.last)}
+        staying = [c for c in self.contenders if kept(c) or (
+            newest[c.kind] is c and (incident or c.recipe.window != "onset"))]
+        others = sorted((c for c in self.contenders if c not in staying), key=lambda c: c.discounted or 0.0)
+        staying += others[: max(0, size - 1 - len(staying))]
+        self.contenders = [c for c in self.contenders if c in staying]
+        keys = {c.key for c in (self.champion, *self.contenders)}
+        for key in [key for key in self._experts if key not in keys]:
             del self._experts[key]
 
     def _loss(self, contender: Contender, index: int, scale: float) -> float:

@@ -13,7 +13,7 @@ from trainer.candidates import FittedExpert
 from trainer.history import Rows
 from trainer.onnx_export import check_parity, export
 from trainer.reference import prediction_reference
-from trainer.registry import Registration, Registry
+from trainer.registry import CHALLENGER, CHAMPION, Registration, Registry
 
 log = structlog.get_logger()
 
@@ -22,7 +22,8 @@ log = structlog.get_logger()
 class Promotion:
     """What shall serve: an expert with its recipe, the rows that parity is checked on, why, and what it replaces.
 
-    `profile`: bytes of a new reference profile, or the artifact that serves on. `answered`: as `Promote` has it.
+    `profile`: bytes of a new reference profile, or the artifact that serves on. `answered`, `registered`, `share`: as
+    `Promote` has them.
     """
 
     decision_id: str
@@ -34,6 +35,8 @@ class Promotion:
     replaces: int
     profile: bytes | Artifact
     answered: Rows | bytes | None
+    registered: str
+    share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class Promoter:
         self._registry = registry
 
     def promote(self, promotion: Promotion) -> Promoted:
-        """Make an expert the champion.
+        """Make an expert the champion, or a canary.
 
         Raises:
             ParityError: when the ONNX file does not answer like the expert.
@@ -73,12 +76,23 @@ class Promoter:
             model = self._announcer.store(onnx)
             parts = Parts(model, stored, self._predictions(onnx, promotion.answered))
             accepted = self._announcer.announce(promotion.replaces, registered.version, parts, promotion.reason,
-                                                promotion.decision_id)
+                                                promotion.decision_id, promotion.share or None)
         watch.lap("announcement")
         log.info("model announced", decision_id=promotion.decision_id, version=registered.version,
                  epoch=accepted.epoch, family=promotion.recipe.family, window=promotion.recipe.window,
                  parity=parity, bytes=len(onnx), **watch.laps)
         return Promoted(accepted=accepted, version=registered.version, run=registered.run)
+
+    def withdraw(self, replaces: int, reason: str, decision_id: str) -> Accepted:
+        """Announce that the canary of epoch `replaces` ends."""
+        accepted = self._announcer.announced(decision_id)
+        if accepted is not None:
+            return accepted
+        canary = self._announcer.models().find(replaces)
+        assert canary is not None  # noqa: S101 - replaces is the epoch of an accepted announcement
+        ended = canary.announcement
+        parts = Parts(ended.model, ended.profile, ended.predictions)
+        return self._announcer.announce(replaces, ended.version, parts, reason, decision_id, 0.0)
 
     def renew_profile(self, profile: bytes, answered: Rows, replaces: int, decision_id: str) -> Accepted:
         """Announce the serving model again, with another reference profile, and another of what it says."""
@@ -99,7 +113,8 @@ class Promoter:
     def _registration(self, promotion: Promotion, onnx: bytes, parity: float) -> Registration:
         recipe = promotion.recipe
         return Registration(
-            model_name=self._pipeline.name, decision_id=promotion.decision_id, onnx=onnx,
+            model_name=self._pipeline.name, decision_id=promotion.registered, onnx=onnx,
+            alias=CHALLENGER if promotion.share else CHAMPION,
             params={
                 "family": recipe.family, "window": str(recipe.window), "seed": str(recipe.seed),
                 "dataset_first": str(recipe.dataset.first), "dataset_last": str(recipe.dataset.last),

@@ -23,7 +23,7 @@ from trainer.settings import RegistrySettings
 
 log = structlog.get_logger()
 
-ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"  # aliases
 TAG = "automl_stream.decision_id"
 _CONNECT_S = 3.0
 _CALL_S = "10"  # one HTTP request
@@ -34,13 +34,14 @@ _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """What the registry shall hold of one promoted decision."""
+    """What the registry shall hold of one promoted decision; `alias` then points at its version."""
 
     model_name: str
     decision_id: str
     params: dict[str, str]
     metrics: dict[str, float]
     onnx: bytes
+    alias: str = CHAMPION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ class Registry:
             self._describe(client, run.info.run_id, registration)
             version = client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id,
                                                   tags={TAG: decision})
-        client.set_registered_model_alias(name, ALIAS, version.version)
+        client.set_registered_model_alias(name, registration.alias, version.version)
         return Registered(version=str(version.version), run=str(version.run_id))
 
     def _find_version(self, client: Any, name: str, decision: str) -> Any | None:

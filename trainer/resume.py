@@ -7,13 +7,15 @@ from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
 from trainer.errors import TrainerError
 from trainer.gate import Contender
+from trainer.guards import Golden
 from trainer.history import History
 from trainer.pool import Key
-from trainer.session import Fit, Session
+from trainer.session import Session
+from trainer.standing import Fit
 
 
 def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, LabelledEvent]],
-           fitting: Fit = fit) -> Session:
+           fitting: Fit = fit, golden: Golden | None = None) -> Session:
     """The session that wrote `state`; `log` holds `labelled` from its first offset up to `state.covered` (exclusive).
 
     Raises:
@@ -32,7 +34,7 @@ def resume(pipeline: Pipeline, state: TrainerState, log: Iterable[tuple[int, Lab
         raise TrainerError(f"`labelled` of pipeline '{pipeline.name}' ends before offset "
                            f"{waiting[-1].recipe.dataset.last}, which trainer-state knows: restore the topic, or "
                            "bootstrap under another pipeline name")
-    return Session(pipeline, state, history, experts, fitting)
+    return Session(pipeline, state, history, experts, fitting, golden)
 
 
 def _fit_again(pipeline: Pipeline, contender: Contender, history: History, fitting: Fit) -> FittedExpert:

@@ -1,19 +1,32 @@
-"""The trainer's loop: rows and alerts from Kafka into the session, its effects out into the world, then the commit."""
+"""The trainer's loop: rows, alerts and commands from Kafka into the session, its effects out, then the commit."""
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from schemas.codec import decode, encode
-from schemas.messages import DriftAlert, LabelledEvent, TrainerState, TrainingDecision
+from schemas.messages import Command, DriftAlert, LabelledEvent, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
-from schemas.topics import DRIFT_ALERTS, LABELLED, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
+from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
 from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
-from trainer.effects import Announced, Answer, Checkpoint, Effect, Promote, Refused
+from trainer.effects import (
+    Announced,
+    Answer,
+    Checkpoint,
+    Effect,
+    Promote,
+    Recall,
+    Refused,
+    Steps,
+    Withdraw,
+    recalled,
+)
 from trainer.errors import DefinitionChanged, ParityError
+from trainer.guards import Golden
 from trainer.history import TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.leadership import Leadership
@@ -22,7 +35,7 @@ from trainer.promotion import Promoter, Promotion
 from trainer.reference import reference_profile
 from trainer.registry import Registry
 from trainer.resume import resume
-from trainer.session import Session, Steps
+from trainer.session import Session
 from trainer.settings import RegistrySettings
 
 log = structlog.get_logger()
@@ -32,16 +45,18 @@ _TICK_S = 0.1
 
 
 class Trainer:
-    """One pipeline's trainer, on the thread that calls `run`."""
+    """One pipeline's trainer, on the thread that calls `run`; `golden`: the trusted rows, where there are some."""
 
     def __init__(self, pipeline: Pipeline, kafka: Kafka, leadership: Leadership, registry: RegistrySettings,
-                 clock: Callable[[], int]) -> None:
+                 clock: Callable[[], int], golden: Golden | None = None) -> None:
         self._pipeline = pipeline
+        self._golden = golden
         self._leadership = leadership
         self._reader, self._writer = LogReader(kafka), LogWriter(kafka)
         self._announcer = Announcer(pipeline, self._reader, self._writer, clock)
         self._registry = Registry(registry, leadership.stay)
         self._promoter = Promoter(pipeline, self._announcer, self._registry)
+        self._decisions: list[TrainingDecision] = []
         self._said: set[tuple[str, str]] = set()
         self.covered: int | None = None
 
@@ -91,11 +106,10 @@ class Trainer:
         began = time.perf_counter()
         for record in self._reader.read(self._topic(TRAINING_DECISIONS)):
             if record.value is not None:
-                decision = decode(record.value, TrainingDecision)
-                self._said.add((decision.decision_id, decision.verdict))
+                self._note(decode(record.value, TrainingDecision))
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
-        session = resume(self._pipeline, state, rows, _timed_fit)
+        session = resume(self._pipeline, state, rows, _timed_fit, self._golden)
         self._show(state)
         log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
                  experts=1 + len(state.experts), seconds=round(time.perf_counter() - began, 3))
@@ -104,19 +118,25 @@ class Trainer:
     def _advance(self, session: Session) -> bool:
         """Take in what the log holds, at most one batch; False where there was nothing.
 
-        The end of the rows is taken before the alerts are read: an alert that was written before a row is seen before
-        it.
+        The end of the rows is taken before alerts and commands are read: one that was written before a row is seen
+        before it. Of an alert and a command that apply before the same row the alert goes first.
         """
         state = session.snapshot()
         _, end = self._reader.bounds(self._topic(LABELLED))
         alerts = [(r.offset, decode(r.value, DriftAlert))
                   for r in self._reader.read(self._topic(DRIFT_ALERTS), state.covered_alerts) if r.value is not None]
-        if end <= state.covered and not alerts:
+        commands = [(r.offset, decode(r.value, Command))
+                    for r in self._reader.read(self._topic(COMMANDS), state.covered_commands) if r.value is not None]
+        if end <= state.covered and not alerts and not commands:
             return False
-        for offset, alert in alerts:
-            self._take_rows(session, state.covered, alert.labelled_offset)
-            metrics.ALERTS.inc()
-            self._drive(session.alert(offset, alert))
+        for offset, word in in_order(alerts, commands):
+            _, now = self._reader.bounds(self._topic(LABELLED))
+            self._take_rows(session, state.covered, min(word.labelled_offset, now))
+            if isinstance(word, DriftAlert):
+                metrics.ALERTS.inc()
+                self._drive(session.alert(offset, word))
+            else:
+                self._drive(session.command(offset, word))
             state = session.snapshot()
         self._take_rows(session, state.covered, min(end, state.covered + BATCH))
         self._save(session.snapshot())
@@ -147,17 +167,23 @@ class Trainer:
             return self._save(effect.state)
         if isinstance(effect, Promote):
             return self._promote(effect)
+        if isinstance(effect, Recall):
+            return recalled(self._decisions, effect.named)
+        if isinstance(effect, Withdraw):
+            ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
+            return Announced(epoch=ended.epoch, version=ended.announcement.version)
         profile = reference_profile(self._pipeline, effect.rows).encode()
         accepted = self._promoter.renew_profile(profile, effect.answered, effect.replaces, effect.decision_id)
         return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
 
     def _promote(self, effect: Promote) -> Answer:
-        serving = self._announcer.models().find(effect.replaces)
-        assert serving is not None  # noqa: S101 - trainer-state names an accepted epoch
+        serving = self._announcer.models().current
+        assert serving is not None  # noqa: S101 - bootstrap announced one
         promotion = Promotion(
             decision_id=effect.decision_id, reason=effect.reason, expert=effect.expert, recipe=effect.recipe,
             validation=effect.validation, metrics=effect.metrics, replaces=effect.replaces,
-            profile=serving.announcement.profile, answered=effect.answered,
+            profile=serving.announcement.profile, answered=effect.answered, registered=effect.registered,
+            share=effect.share,
         )
         try:
             promoted = self._promoter.promote(promotion)
@@ -171,14 +197,19 @@ class Trainer:
         if (decision.decision_id, decision.verdict) in self._said:
             return
         self._writer.write(self._topic(TRAINING_DECISIONS), decision.decision_id, encode(decision))
-        self._said.add((decision.decision_id, decision.verdict))
+        self._note(decision)
         metrics.DECISIONS.labels(decision.verdict).inc()
         log.info("decision", decision_id=decision.decision_id, verdict=decision.verdict, reason=decision.reason,
                  trigger=decision.trigger, incident_id=decision.incident_id, at=decision.at)
 
+    def _note(self, decision: TrainingDecision) -> None:
+        self._said.add((decision.decision_id, decision.verdict))
+        if decision.recipe is not None:
+            self._decisions.append(decision)
+
     def _save(self, state: TrainerState) -> None:
         self._writer.write(self._topic(TRAINER_STATE), self._pipeline.name, encode(state))
-        self._leadership.commit(state.covered, state.covered_alerts)
+        self._leadership.commit(state.covered, state.covered_alerts, state.covered_commands)
         self._show(state)
 
     def _show(self, state: TrainerState) -> None:
@@ -186,11 +217,24 @@ class Trainer:
         metrics.COVERED.set(state.covered)
         metrics.EPOCH.set(state.champion_epoch)
         metrics.INCIDENT.set(state.incident is not None)
+        metrics.PAUSED.set(state.paused is not None)
         if state.champion.weight:
             metrics.CHAMPION_LOSS.set(state.champion.loss / state.champion.weight)
 
     def _topic(self, topic: Topic) -> str:
         return topic_name(self._pipeline.name, topic)
+
+
+def in_order(alerts: Sequence[tuple[int, DriftAlert]],
+             commands: Sequence[tuple[int, Command]]) -> list[tuple[int, DriftAlert | Command]]:
+    """Both in the order of the rows before which they apply; within each topic its own order holds."""
+    merged: list[tuple[int, DriftAlert | Command]] = []
+    waiting = deque(commands)
+    for offset, alert in alerts:
+        while waiting and waiting[0][1].labelled_offset < alert.labelled_offset:
+            merged.append(waiting.popleft())
+        merged.append((offset, alert))
+    return [*merged, *waiting]
 
 
 def _timed_fit(pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:

@@ -55,6 +55,8 @@ def backtest(
     from automl_stream.backtest.replay import backtest as replay
     from automl_stream.backtest.truth import load_truth, read_truth
     from drift.detectors.detector import require_detectors
+    from producers.golden import read_golden
+    from trainer.guards import golden_of
 
     if html is not None:
         _require_page(html)
@@ -68,9 +70,12 @@ def backtest(
         require_detectors(loaded.drift.detectors)
     trained = rows_trained(first_rows, material.rows)
     known = load_truth(truth) if truth is not None else file and read_truth(file)
+    folder = pipeline.parent if pipeline else PIPELINES
+    golden = {name: golden_of(loaded, read_golden(loaded, folder)) for name, loaded in policies.items()}
     results = []
     for name, loaded in policies.items():
-        plan = Plan(rows_trained=trained, policy=name, label_delay_rows=label_delay, truth=known, start=material.start)
+        plan = Plan(rows_trained=trained, policy=name, label_delay_rows=label_delay, truth=known, start=material.start,
+                    golden=golden[name])
         with progress_bar(name, material.rows, silent=as_json) as heard:
             results.append(replay(material.sources[name], loaded, plan, heard))
     _publish(results, html, as_json=as_json)

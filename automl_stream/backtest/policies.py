@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.pipeline import Pipeline, PipelineError, parse_document, read_document
 
-TABLES = ("windows", "drift", "retraining", "gate")
+TABLES = ("windows", "drift", "retraining", "gate", "rollout")
 
 
 def load_policy(pipeline_file: Path, policy_file: Path) -> Pipeline:

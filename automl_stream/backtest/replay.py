@@ -6,6 +6,7 @@ only on the pipeline's name, the rows and their order, so alerts and decisions a
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,11 +24,12 @@ from producers.due_labels import DueLabel, DueLabels, label_problem
 from producers.labelled import labelled_rows
 from producers.rows import Row, RowShape
 from schemas.codec import WATERMARK_HEADER, EventCodec, canonical_label, decode, encode
-from schemas.messages import DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
+from schemas.messages import Command, DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
 from schemas.pipeline import Pipeline
 from stream_apps.model_slot import LoadedModel, Slots
 from stream_apps.scoring import Scorer
 from trainer.errors import UnusableRows
+from trainer.guards import Golden
 from trainer.history import History
 from trainer.session import Session
 
@@ -36,13 +38,17 @@ Progress = Callable[[int], None]
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What is asked for. `rows_trained`: rows that make the first model; a label comes `label_delay_rows` rows after
-    its event. `start`: event time before the first row, epoch ms; None: that of a file's replay."""
+    its event. `start`: event time before the first row, epoch ms; None: that of a file's replay. `golden`: the trusted
+    rows of the pipeline, where it names some. `commands`: operators', in the order of their `labelled_offset`; each
+    applies before the first block of labels that begins there or later."""
 
     rows_trained: int
     policy: str = "default"
     label_delay_rows: int = 0
     truth: Truth | None = None
     start: int | None = None
+    golden: Golden | None = None
+    commands: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,7 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
     """
     began = clock()
     source = iter(rows)
-    run = _Run(pipeline, plan, World(pipeline, clock, on_swap))
+    run = _Run(pipeline, plan, World(pipeline, clock, plan.golden, on_swap))
     run.train(islice(source, plan.rows_trained))
     waiting = DueLabels(plan.label_delay_rows, pipeline.task)
     block_rows = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
@@ -110,6 +116,8 @@ class _Run:
         self._waiting: dict[int, tuple[Prediction, LabelValue | None]] = {}  # by row: answered live, and frozen
         self._labelled = 0  # end of the training log
         self._alerts = 0
+        self._commands = deque(plan.commands)
+        self._obeyed = 0
         self._scored = 0
         self._dead = 0
 
@@ -139,8 +147,8 @@ class _Run:
         mark = _Record(offset=len(self.times) - 1, timestamp=self.now, key=None, headers=[WATERMARK_HEADER],
                        value=encode(Watermark(ts=self.now, ends=ends)))
         records = [*map(self._record, block), mark]
-        serving = self._world.serving()
-        chunk = self._scorer.run(records, 0, Slots(epoch=serving.model.epoch, champion=serving), now=0)
+        slots = self._world.slots()
+        chunk = self._scorer.run(records, 0, slots, now=0)
         live = [decode(value, Prediction) for _, value in chunk.predictions]
         frozen = self._frozen(records, live)
         awaited = {row.number for row in block if not label_problem(row, self._pipeline.task)}
@@ -150,7 +158,7 @@ class _Run:
                 self._waiting[row] = prediction, frozen.get(prediction.source)
         self._scored += len(live)
         self._dead += len(chunk.dead_letters)
-        return self._watch.count(chunk.rows, serving, self._labelled)
+        return self._watch.count(chunk.rows, slots, self._labelled)
 
     def learn(self, alerts: Sequence[DriftAlert], due: Sequence[DueLabel]) -> None:
         """The trainer hears the alerts, then the labels that have come."""
@@ -158,11 +166,18 @@ class _Run:
         for alert in alerts:
             self._world.drive(self._session.alert(self._alerts, alert))
             self._alerts += 1
+        self._obey()
         events = [self._join(label) for label in due if label.joinable and label.row in self._waiting]
         events.sort(key=lambda event: event.ts)
         self._watch.learn(events, self._labelled, self._world.profile_epoch)
         first, self._labelled = self._labelled, self._labelled + len(events)
         self._world.drive(self._session.rows(list(enumerate(events, first)), self._labelled))
+
+    def _obey(self) -> None:
+        """Operators' commands that apply before the next row of the training log."""
+        while self._commands and self._commands[0].labelled_offset <= self._labelled:
+            self._world.drive(self._session.command(self._obeyed, self._commands.popleft()))
+            self._obeyed += 1
 
     def result(self, seconds: float) -> Result:
         """All that came of it."""
@@ -196,7 +211,8 @@ class _Run:
 
     def _frozen(self, records: Sequence[_Record], live: Sequence[Prediction]) -> dict[str, LabelValue]:
         """What the first model answers, by source."""
-        if self._world.serving() is not self._first:
+        slots = self._world.slots()
+        if slots.champion is not self._first or slots.canary is not None:
             chunk = self._scorer.run(records, 0, Slots(epoch=0, champion=self._first), now=0)
             live = [decode(value, Prediction) for _, value in chunk.predictions]
         return {prediction.source: prediction.prediction for prediction in live}

@@ -13,7 +13,7 @@ from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow, WindowLedger
 from stream_apps.drift_report import DriftJudge, Predictions
-from stream_apps.model_slot import LoadedModel
+from stream_apps.model_slot import LoadedModel, Slots
 from stream_apps.windows import CountedRows, PartitionWindows, WindowSettings
 
 
@@ -65,14 +65,14 @@ class Watch:
                 self._losses.append((profile_epoch(event.model.epoch), row))
                 self._rows[offset] = int(event.source.rpartition("-")[2])
 
-    def count(self, rows: CountedRows, model: LoadedModel, labelled: int) -> list[DriftAlert]:
+    def count(self, rows: CountedRows, slots: Slots, labelled: int) -> list[DriftAlert]:
         """Count scored rows, whose offsets are their numbers in the file; returns alerts, which apply before the row
         `labelled` of the training log."""
-        final = self._open.add(rows, model.layout)
+        final = self._open.add(rows, slots.layout)
         standing = PartitionWatermark(partition=0, covered=int(rows.offsets[-1]) + 1, watermark=self._open.watermark,
                                       idle=False)
         closed = [window for record in (*final, standing) for window in self._ledger.offer(record)]
-        said = (self._close(window, model, labelled) for window in closed)
+        said = (self._close(window, slots.champion, labelled) for window in closed)
         return [alert for alert in said if alert is not None]
 
     def _close(self, window: ClosedWindow, model: LoadedModel, labelled: int) -> DriftAlert | None:

@@ -10,13 +10,15 @@ from schemas.model_log import Accepted
 from schemas.topics import MODEL_ARTIFACTS
 
 MODELS = "models"
+LET_SERVE = ("promoted", "rolled-back")
 KEPT_CHAMPIONS = 20  # the trainer may remove the artifacts of earlier ones
 
 
 def check_models(reading: Reading, seen: Seen) -> Iterator[Difference]:
-    """Artifacts of accepted announcements verify; each has one decision: `promoted`, or `settled` for a new profile.
+    """Artifacts of accepted announcements verify; each has one decision: `promoted`, `rolled-back`, or `settled` for
+    a new profile.
 
-    A decision `promoted` has one announcement; a settled incident may keep its profile.
+    A decision that lets a model serve has one announcement; a settled incident may keep its profile.
     """
     accepted = reading.models.accepted
     seen.count = len(accepted)
@@ -43,16 +45,18 @@ def _decisions(reading: Reading) -> Iterator[Difference]:
     taken = {(e.message.verdict, e.message.decision_id): e.message for e in reading.decisions}
     announced = Counter(model.announcement.decision_id for model in reading.models.accepted)
     for model in reading.models.accepted:
-        verdict = "settled" if model.announcement.reason == "profile" else "promoted"
-        decision = taken.get((verdict, model.announcement.decision_id))
+        verdicts = ("settled",) if model.announcement.reason == "profile" else LET_SERVE
+        said = (taken.get((verdict, model.announcement.decision_id)) for verdict in verdicts)
+        decision = next((decision for decision in said if decision is not None), None)
         if decision is None:
-            yield _difference(model.epoch, f"a decision {model.announcement.decision_id}, {verdict}", "none")
+            yield _difference(model.epoch, f"a decision {model.announcement.decision_id}, {' or '.join(verdicts)}",
+                              "none")
         elif decision.version not in (None, model.announcement.version):
             yield _difference(model.epoch, f"version {decision.version} of decision {decision.decision_id}",
                               f"version {model.announcement.version}")
     for verdict, decision_id in taken:
-        if verdict == "promoted" and announced[decision_id] != 1:
-            yield Difference(check=MODELS, where=f"decision {decision_id}, promoted",
+        if verdict in LET_SERVE and announced[decision_id] != 1:
+            yield Difference(check=MODELS, where=f"decision {decision_id}, {verdict}",
                              expected="exactly one accepted announcement", found=str(announced[decision_id]))
 
 

@@ -12,7 +12,6 @@ from functools import partial
 
 import numpy as np
 from rich.progress import Progress
-from trainer.guards import golden_of
 
 from automl_stream.backtest.replay import Plan
 from bench.policies import must
@@ -23,6 +22,7 @@ from bench.result import Result, Table
 from producers.labelled import labelled_rows
 from schemas.messages import LabelledEvent
 from schemas.pipeline import Pipeline
+from trainer.guards import golden_of
 
 PART = "poisoned"
 MOST_LOST = 0.02  # accuracy on the worst segment

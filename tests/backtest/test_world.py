@@ -14,7 +14,7 @@ from schemas.messages import LabelledEvent, Recipe
 from schemas.pipeline import Pipeline
 from tests.backtest.conftest import payments, rows_of
 from trainer.candidates import FittedExpert, fit
-from trainer.effects import Announced, Answer, Effect, Promote, Refused, RenewProfile
+from trainer.effects import Announced, Answer, Effect, Promote, Refused, RenewProfile, Withdraw
 from trainer.history import History, TrainingRows
 
 ROWS = 300
@@ -54,12 +54,13 @@ def world(pipeline: Pipeline, events: list[LabelledEvent]) -> World:
 
 @pytest.fixture
 def promote(pipeline: Pipeline, data: TrainingRows) -> Callable[..., Promote]:
-    def make(rows: int, replaces: int, decision_id: str = "d") -> Promote:
+    def make(rows: int, replaces: int, decision_id: str = "d", share: float = 0.0) -> Promote:
         part = replace_rows(data, rows)
         expert: FittedExpert = fit(pipeline, "logistic", part)
         recipe = Recipe(family="logistic", window="all", dataset=part.dataset, seed=0)
         return Promote(decision_id=decision_id, reason="refresh", expert=expert, recipe=recipe, validation=part.rows,
-                       metrics={}, answered=data.rows.part(rows, ROWS), replaces=replaces)
+                       metrics={}, answered=data.rows.part(rows, ROWS), replaces=replaces, registered=decision_id,
+                       share=share)
 
     return make
 
@@ -123,6 +124,19 @@ def test_going_back_to_a_model_that_has_served_is_a_rollback(world: World, promo
     assert world.rollbacks == 0
     assert ask(world, promote(200, 2, "c")) == [Announced(epoch=3, version="4")]
     assert world.rollbacks == 1
+
+
+def test_a_canary_serves_its_share_until_it_is_withdrawn_or_promoted(
+        world: World, promote: Callable[..., Promote]) -> None:
+    assert ask(world, promote(250, 0, "a", 0.25)) == [Announced(epoch=1, version="2")]
+    tried = world.slots()
+    assert tried.canary is not None
+    assert (tried.champion.model.epoch, tried.canary.model.version, tried.share) == (0, "2", 0.25)
+    ask(world, Withdraw(decision_id="b", reason="worse", replaces=1))
+    assert (world.slots().canary, world.slots().epoch) == (None, 2)
+    ask(world, promote(200, 2, "c", 0.5), promote(200, 0, "c"))
+    assert (world.slots().canary, world.serving().model.version) == (None, "3")
+    assert [swap.version for swap in world.swaps] == ["1", "3"]
 
 
 def test_a_model_whose_file_answers_otherwise_is_refused_and_the_one_before_serves_on(

@@ -8,6 +8,7 @@ import pytest
 from schemas.codec import EventCodec, decode, encode
 from schemas.messages import (
     Artifact,
+    Baseline,
     Candidate,
     Command,
     Dataset,
@@ -34,6 +35,7 @@ from schemas.messages import (
     TrainerState,
     TrainingDecision,
     TrainingRound,
+    Trial,
     Watermark,
     WindowCounts,
     WindowRecord,
@@ -49,7 +51,7 @@ WINDOW = OpenWindow(start=200_000, profile="cd34", profile_epoch=3, rows=2, coun
 DATASET = Dataset(first=10, last=259, rows=250, digest="ef56")
 RECIPE = Recipe(family="lightgbm", window="onset", dataset=DATASET, seed=5)
 EXPERT = Expert(decision_id="d1", recipe=RECIPE, rows=3, loss=0.5, weight=2.5, shared_rows=2, shared_loss=0.25,
-                champion_loss=0.75)
+                champion_loss=0.75, evidence=0.5, counter_evidence=-0.5, version="7", registered="d1")
 
 EXAMPLES: list[Message] = [
     Watermark(ts=946_684_800_000, ends=True),
@@ -80,14 +82,17 @@ EXAMPLES: list[Message] = [
             labelled_offset=250, issued_at=1_769_817_600_000),
     TrainingDecision(decision_id="d1", incident_id=None, trigger="refresh", verdict="promoted", reason="lower loss",
                      at=250, dataset=DATASET, candidates=[Candidate(recipe=RECIPE, loss=None, rows=0)], recipe=RECIPE,
-                     gate=GateVerdict(rule="bootstrap", champion_loss=0.5, candidate_loss=0.25, rows=100), version="8",
-                     run="r1"),
+                     gate=GateVerdict(rule="bootstrap", champion_loss=0.5, candidate_loss=0.25, rows=100,
+                                      evidence=5.5, golden="fe"), version="8", run="r1", by="ada"),
     TrainerState(covered=250, covered_alerts=1, labels=240, event_time=946_684_800_000, loss_scale=1.0,
                  champion=EXPERT, champion_epoch=41, experts=[EXPERT],
                  rounds=[TrainingRound(decision_id="d2", trigger="incident", dataset=DATASET, incident_id="i1",
                                        multiple=1)],
                  incident=Incident(incident_id="i1", onset=200, opened=210, labels=40), last_incident=None,
-                 last_alert="a1", refreshed_labels=200, refreshed_at=946_684_700_000),
+                 last_alert="a1", refreshed_labels=200, refreshed_at=946_684_700_000, covered_commands=2,
+                 promoted_labels=230, former=["6"], paused="ada: a holiday", strikes=[946_684_700_000],
+                 trial=Trial(decision_id="d3", family="logistic", window="all", epoch=43, share=0.125, labels=235),
+                 canary_epoch=43, baseline=Baseline(weight=2.0, loss=1.5, counts={"no": 0.5, "yes": 1.5}), hopeless=1),
     ModelAnnouncement(slot="canary", share=0.25, replaces=41, version="8",
                       model=Artifact(digest="ab", size=10, offset=5), profile=Artifact(digest="cd", size=3, offset=6),
                       predictions=Artifact(digest="ef", size=2, offset=7), reason="lower loss", decision_id="d1",

@@ -11,16 +11,27 @@ from pathlib import Path
 import pytest
 
 from automl_stream.topics import create_topics
-from schemas.messages import DriftAlert, LabelledEvent, Model, TrainerState, TrainingDecision
+from schemas.messages import Command, CommandAction, DriftAlert, LabelledEvent, Model, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline, Task, parse_pipeline
 from trainer.candidates import FittedExpert, fit
-from trainer.effects import Announced, Answer, Checkpoint, Promote, RenewProfile
+from trainer.effects import (
+    Announced,
+    Answer,
+    Checkpoint,
+    Promote,
+    Recall,
+    RenewProfile,
+    Steps,
+    Withdraw,
+    recalled,
+)
 from trainer.errors import UnusableRows
 from trainer.first_model import choose, first_state
+from trainer.guards import Golden
 from trainer.history import History, TrainingRows
 from trainer.registry import Registration, Registry
 from trainer.resume import resume
-from trainer.session import Session, Steps
+from trainer.session import Session
 from trainer.settings import RegistrySettings
 
 DEFINITION = """
@@ -129,34 +140,50 @@ def definition() -> Callable[[Pipeline], str]:
     return lambda pipeline: DEFINITION.format(name=pipeline.name, task=pipeline.task)
 
 
+class Killed(Exception):
+    """The trainer died here."""
+
+
 class Driver:
     """Drives a session with answers of its own instead of Kafka and MLflow; fits are kept, they repeat a lot."""
 
     def __init__(self, pipeline: Pipeline, first_rows: list[LabelledEvent],
-                 fits: dict[tuple[str, str], FittedExpert] | None = None) -> None:
+                 fits: dict[tuple[str, str], FittedExpert] | None = None,
+                 golden: list[LabelledEvent] | None = None) -> None:
         self.pipeline = pipeline
+        self.golden = None if golden is None else Golden(rows=History(pipeline).rows_of(golden), digest="f00d")
         self.log = list(enumerate(first_rows))
         self.decisions: list[TrainingDecision] = []
         self.promotions: list[Promote] = []
+        self.withdrawals: list[Withdraw] = []
         self.profiles: list[RenewProfile] = []
         self.checkpoints: list[TrainerState] = []
         self.fail_fits = False
+        self.effects = 0
+        self.killed_after: int | None = None  # effects
         self._epochs: dict[str, int] = {}
+        self._versions: dict[str, str] = {}
         self._fits = {} if fits is None else fits
         history = History(pipeline)
         for offset, event in self.log:
             history.append(offset, event)
         data = history.dataset(0, len(self.log) - 1)
-        self.session = self.resume(first_state(pipeline, data, choose(pipeline, data), 0))
+        first = choose(pipeline, data)
+        self._versions[first.decision_id] = "1"
+        self.first_expert = self._fit(pipeline, first.recipe.family, data)
+        self._first = TrainingDecision(decision_id=first.decision_id, incident_id=None, trigger="bootstrap",
+                                       verdict="promoted", reason="", at=0, recipe=first.recipe, version="1")
+        self.session = self.resume(first_state(pipeline, data, first, 0))
 
     def resume(self, state: TrainerState) -> Session:
         """A session that stands on `state`; it drives on from there."""
-        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit)
+        self.session = resume(self.pipeline, state, self.log[: state.covered], self._fit, self.golden)
+        self.saved = state
         return self.session
 
     def answers_like(self, other: "Driver") -> None:
         """Announcements get the epochs that they got there."""
-        self._epochs = dict(other._epochs)
+        self._epochs, self._versions = dict(other._epochs), dict(other._versions)
 
     def rows(self, events: list[LabelledEvent], batch: int = 1_000) -> None:
         """Labelled rows arrive, in batches."""
@@ -165,6 +192,7 @@ class Driver:
         for first in range(begin, len(self.log), batch):
             part = self.log[first : first + batch]
             self._drive(self.session.rows(part, first + len(part)))
+            self.saved = self.session.snapshot()
 
     def alert(self, onset: int, alert_id: str = "a1") -> None:
         """A window that began at the row `onset` was alarming."""
@@ -173,6 +201,18 @@ class Driver:
             alert_id=alert_id, kind="covariate", window_start=onset * 1_000, window_end=onset * 1_000 + 10_000,
             scale=1, onset=onset * 1_000, features=["x"], sentence="x moved", budget="", profile="",
             model=Model(version="1", digest="", epoch=0), labelled_offset=0)))
+
+    def command(self, action: CommandAction, version: str | None = None, share: float | None = None) -> None:
+        """An operator says something, now."""
+        state = self.session.snapshot()
+        self._drive(self.session.command(state.covered_commands, Command(
+            command_id=f"k{state.covered_commands}", action=action, version=version, share=share, by="ada",
+            labelled_offset=state.covered, issued_at=0)))
+
+    @property
+    def champion(self) -> str | None:
+        """Version that serves."""
+        return self.session.snapshot().champion.version
 
     def verdicts(self) -> list[tuple[str, str, int]]:
         """What was decided, in order: trigger, verdict, offset."""
@@ -190,13 +230,26 @@ class Driver:
                 self.decisions.append(effect)
             elif isinstance(effect, Checkpoint):
                 self.checkpoints.append(effect.state)
+                self.saved = effect.state
+            elif isinstance(effect, Recall):
+                answer = recalled([self._first, *self.decisions], effect.named)
             else:
-                if isinstance(effect, Promote):
-                    self.promotions.append(effect)
-                else:
-                    self.profiles.append(effect)
-                epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
-                answer = Announced(epoch=epoch, version=str(epoch), run="run")
+                answer = self._announce(effect)
+            self.effects += 1
+            if self.effects == self.killed_after:
+                raise Killed
+
+    def _announce(self, effect: Promote | RenewProfile | Withdraw) -> Announced:
+        version = ""
+        if isinstance(effect, Promote):
+            self.promotions.append(effect)
+            version = self._versions.setdefault(effect.registered, str(len(self._versions) + 1))
+        elif isinstance(effect, RenewProfile):
+            self.profiles.append(effect)
+        else:
+            self.withdrawals.append(effect)
+        epoch = self._epochs.setdefault(effect.decision_id, len(self._epochs) + 1)
+        return Announced(epoch=epoch, version=version, run="run")
 
     def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
         if self.fail_fits:
@@ -211,3 +264,9 @@ class Driver:
 def make_driver() -> type[Driver]:
     """A driver for a pipeline and the rows that its first model is trained on."""
     return Driver
+
+
+@pytest.fixture(scope="session")
+def make_killed() -> type[Killed]:
+    """What a driver raises where it is told to die."""
+    return Killed

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import trainer.__main__ as program
-from trainer import service
+from trainer import rounds, service
 from trainer.announce import Announcer
 from trainer.leadership import Leadership
 from trainer.promotion import Promoter
 from trainer.registry import Registry
-from trainer.session import Session
 
 
 def _die(*_: object) -> None:
@@ -36,7 +35,7 @@ def _after(owner: Any, name: str, when: Callable[..., bool] = lambda *_: True) -
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    "fit": lambda: _after(Session, "_fit_candidates"),
+    "fit": lambda: _after(rounds, "_fit_candidates"),
     "export": lambda: _before(Promoter, "_registration"),
     "upload": lambda: _before(Registry, "_describe"),
     "register": lambda: _after(Registry, "register"),

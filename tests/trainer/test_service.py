@@ -14,10 +14,19 @@ import pytest
 from mlflow import MlflowClient
 
 from schemas.codec import decode, encode
-from schemas.messages import DriftAlert, LabelledEvent, Model, ModelAnnouncement, TrainerState, TrainingDecision
+from schemas.messages import (
+    Command,
+    DriftAlert,
+    LabelledEvent,
+    Model,
+    ModelAnnouncement,
+    TrainerState,
+    TrainingDecision,
+)
 from schemas.model_log import ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
+    COMMANDS,
     DRIFT_ALERTS,
     LABELLED,
     MODEL_ARTIFACTS,
@@ -75,6 +84,9 @@ class Bench:
     def alert(self, alert: DriftAlert) -> None:
         self.writer.write(self._topic(DRIFT_ALERTS), alert.alert_id, encode(alert))
 
+    def command(self, command: Command) -> None:
+        self.writer.write(self._topic(COMMANDS), command.command_id, encode(command))
+
     def state(self) -> TrainerState:
         return [decode(value, TrainerState) for value in self._values(TRAINER_STATE)][-1]
 
@@ -94,7 +106,13 @@ class Bench:
     def wait_until_covered(self) -> None:
         _, rows = self.reader.bounds(self._topic(LABELLED))
         _, alerts = self.reader.bounds(self._topic(DRIFT_ALERTS))
-        wait_for(lambda: (self.state().covered, self.state().covered_alerts) == (rows, alerts))
+        _, commands = self.reader.bounds(self._topic(COMMANDS))
+
+        def covered() -> tuple[int, int, int]:
+            state = self.state()
+            return state.covered, state.covered_alerts, state.covered_commands
+
+        wait_for(lambda: covered() == (rows, alerts, commands))
 
     def _values(self, topic: Topic) -> list[bytes]:
         return [record.value for record in self.reader.read(self._topic(topic)) if record.value is not None]
@@ -188,6 +206,27 @@ def test_an_alert_opens_an_incident_that_settles_with_a_new_profile(bench: Bench
     assert renewed[0].profile_epoch == renewed[0].epoch
 
 
+def test_commands_are_obeyed_at_their_row_and_an_earlier_version_serves_again_as_the_registry_holds_it(
+        bench: Bench, stream: Stream) -> None:
+    bench.bootstrap(stream(bench.pipeline, 0, 300))
+    bench.label(stream(bench.pipeline, 300, 700))
+    for number, (action, at, share) in enumerate([("pause", 300, None), ("resume", 350, None), ("promote", 600, 0.25),
+                                                  ("rollback", 10**9, None)]):
+        bench.command(Command(command_id=f"k{number}", action=action, version="1" if share else None, share=share,
+                              by="ada", labelled_offset=at, issued_at=0))
+    bench.start()
+    bench.wait_until_covered()
+    said = [(d.trigger, d.verdict, d.at, d.by) for d in bench.decisions() if d.by is not None]
+    assert said == [("command: pause", "paused", 300, "ada"), ("command: resume", "resumed", 350, "ada"),
+                    ("command: promote", "canary", 600, "ada"), ("command: rollback", "rolled-back", 700, "ada")]
+    canary = bench.models().canaries[0].announcement
+    assert (canary.version, canary.share) == ("1", 0.25)
+    client = MlflowClient(bench.connections.registry.tracking_uri)
+    assert str(client.get_model_version_by_alias(bench.pipeline.name, "challenger").version) == "1"
+    versions = client.search_model_versions(f"name = '{bench.pipeline.name}'")
+    assert {str(v.version) for v in versions} == {a.version for a in bench.announcements()}
+
+
 @pytest.mark.timeout(900)
 def test_killed_at_any_step_each_decision_announces_once_and_all_are_those_of_an_undisturbed_run(
         bench: Bench, stream: Stream, make_driver: Callable[..., Any]) -> None:
@@ -202,7 +241,8 @@ def test_killed_at_any_step_each_decision_announces_once_and_all_are_those_of_an
     assert len(announced) == len(set(announced)) == len(bench.models().accepted)
     versions = MlflowClient(bench.connections.registry.tracking_uri).search_model_versions(
         f"name = '{bench.pipeline.name}'")
-    assert len(versions) == len({v.tags["automl_stream.decision_id"] for v in versions}) == len(announced)
+    tags = {v.tags["automl_stream.decision_id"] for v in versions}
+    assert len(versions) == len(tags) == len({a.version for a in bench.announcements()})
     undisturbed = make_driver(bench.pipeline, stream(bench.pipeline, 0, 300))
     undisturbed.rows(stream(bench.pipeline, 300, 1_500))
     assert [(d.trigger, d.verdict, d.at) for d in bench.decisions()][2:] == undisturbed.verdicts()

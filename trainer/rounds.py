@@ -1,0 +1,74 @@
+"""One round of training: when it is due, what it fits."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from schemas.messages import Candidate, TrainingRound, derived_id
+from trainer import policy
+from trainer.candidates import FittedExpert
+from trainer.effects import Steps
+from trainer.errors import UnusableRows
+from trainer.gate import Contender, heir
+from trainer.incidents import settle_if_done
+from trainer.recipes import Plan, plans
+from trainer.serving import strike
+from trainer.standing import Standing
+
+
+def train_if_due(standing: Standing) -> Steps:
+    """Start a round where one is due; an incident's round and a refresh at the same row are one."""
+    state, retraining = standing.state, standing.pipeline.retraining
+    progress = policy.Progress(labels=state.labels, event_time=state.event_time,
+                               refreshed_labels=state.refreshed_labels, refreshed_at=state.refreshed_at)
+    refresh = policy.refresh_due(progress, retraining)
+    alarm = policy.incident_due(state.incident, retraining) if state.incident is not None else None
+    due = alarm or refresh
+    if due is None or state.paused is not None or len(state.rounds) >= policy.MAX_ROUNDS:
+        return
+    if refresh is not None:
+        standing.change(refreshed_labels=state.labels, refreshed_at=state.event_time)
+    if alarm is not None and state.incident is not None:
+        standing.change(incident=policy.after_round(state.incident, alarm.multiple))
+    yield from train(standing, due)
+
+
+def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
+    """One round: the decision with its datasets, then the fits. `by`: the operator who asked for it."""
+    incident, history = standing.state.incident, standing.history
+    planned = plans(standing.pipeline, history, standing.last, incident)
+    incident_id = incident.incident_id if incident is not None and due.multiple else None
+    dataset = history.dataset(history.first_offset(), standing.last).dataset
+    decision_id = derived_id(standing.pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
+    decision = replace(
+        standing.decision(decision_id, "trained", f"{len(planned)} candidates are fitted", trigger=due.trigger,
+                          incident_id=incident_id),
+        dataset=dataset, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned], by=by)
+    yield decision
+    fitted, problems = _fit_candidates(standing, decision_id, planned)
+    trained = TrainingRound(decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
+                            multiple=due.multiple)
+    if not fitted:
+        reason = "; ".join(problems) or "no window has enough rows"
+        yield replace(decision, verdict="failed", reason=reason)
+        yield from settle_if_done(standing, trained, promoted=False)
+        yield from strike(standing, reason)
+        return
+    for contender, expert in fitted:
+        standing.pool.add(contender, expert)
+    standing.change(rounds=[*standing.state.rounds, trained])
+    standing.prune()
+
+
+def _fit_candidates(standing: Standing, decision_id: str,
+                    planned: Sequence[Plan]) -> tuple[list[tuple[Contender, FittedExpert]], list[str]]:
+    """Candidates with their models, and why some could not be fitted."""
+    fitted: list[tuple[Contender, FittedExpert]] = []
+    problems: list[str] = []
+    for plan in planned:
+        contender = heir(decision_id, plan.recipe, [standing.pool.champion, *standing.pool.contenders])
+        try:
+            fitted.append((contender, standing.fit(standing.pipeline, plan.recipe.family, plan.data)))
+        except UnusableRows as error:
+            problems.append(f"{plan.recipe.family} on {plan.recipe.window}: {error}")
+    return fitted, problems
