@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from schemas.codec import decode, encode
-from schemas.messages import GateVerdict, LabelledEvent, TrainingDecision
+from schemas.messages import LabelledEvent
 from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from schemas.topics import LABELLED, TRAINER_STATE, TRAINING_DECISIONS, topic_name
@@ -14,7 +14,7 @@ from trainer.announce import Announcer
 from trainer.candidates import fit
 from trainer.environment import environment
 from trainer.errors import AlreadyBootstrapped, UnusableRows
-from trainer.first_model import FirstModel, choose, first_state
+from trainer.first_model import FirstModel, choose, first_decision, first_state
 from trainer.history import BINARY_CLASSES, History, TrainingRows
 from trainer.kafka_log import Kafka, LogReader, LogWriter
 from trainer.promotion import Promoted, Promoter, Promotion
@@ -65,7 +65,7 @@ def bootstrap(pipeline: Pipeline, rows: Iterable[LabelledEvent], connections: Co
         progress(f"{held} rows are in {topic_name(pipeline.name, LABELLED)}")
         data = _read_back(pipeline, reader)
         first = choose(pipeline, data)
-        decision = _decision(first)
+        decision = first_decision(first)
         writer.write(topic_name(pipeline.name, TRAINING_DECISIONS), decision.decision_id, encode(decision))
         progress(f"{first.recipe.family} answers best on the last fifth and is fitted on all {len(data.rows)} rows")
         promoter = Promoter(pipeline, announcer, Registry(connections.registry))
@@ -126,16 +126,6 @@ def _read_back(pipeline: Pipeline, reader: LogReader) -> TrainingRows:
         raise UnusableRows(f"{0 if data is None else len(data.rows)} usable rows; the first model needs at least "
                            f"{MIN_ROWS} (the label column, or the feature columns, may be misnamed)")
     return data
-
-
-def _decision(first: FirstModel) -> TrainingDecision:
-    chosen, dataset = first.chosen, first.recipe.dataset
-    gate = GateVerdict(rule="bootstrap", champion_loss=None, candidate_loss=chosen.loss, rows=chosen.rows)
-    return TrainingDecision(
-        decision_id=first.decision_id, incident_id=None, trigger="bootstrap", verdict="trained",
-        reason=f"{first.recipe.family} answers best on the last fifth of the rows", at=dataset.last + 1,
-        dataset=dataset, candidates=first.candidates, recipe=first.recipe, gate=gate,
-    )
 
 
 def _promotion(pipeline: Pipeline, data: TrainingRows, first: FirstModel) -> Promotion:

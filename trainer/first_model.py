@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drift.losses import answer_loss
 from drift.predictions import said
-from schemas.messages import Candidate, Expert, Recipe, TrainerState, derived_id
+from schemas.messages import Candidate, Expert, GateVerdict, Recipe, TrainerState, TrainingDecision, derived_id
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit, mean_loss
@@ -81,6 +81,17 @@ def _trials(pipeline: Pipeline, data: TrainingRows) -> tuple[list[tuple[Recipe, 
         except UnusableRows as error:
             problems.append(f"{family}: {error}")
     return trials, problems
+
+
+def first_decision(first: FirstModel) -> TrainingDecision:
+    """The decision to train it."""
+    chosen, dataset = first.chosen, first.recipe.dataset
+    gate = GateVerdict(rule="bootstrap", champion_loss=None, candidate_loss=chosen.loss, rows=chosen.rows)
+    return TrainingDecision(
+        decision_id=first.decision_id, incident_id=None, trigger="bootstrap", verdict="trained",
+        reason=f"{first.recipe.family} answers best on the last fifth of the rows", at=dataset.last + 1,
+        dataset=dataset, candidates=first.candidates, recipe=first.recipe, gate=gate,
+    )
 
 
 def first_state(pipeline: Pipeline, data: TrainingRows, first: FirstModel, epoch: int,

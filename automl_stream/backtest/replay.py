@@ -6,6 +6,7 @@ only on the pipeline's name, the rows and their order, so alerts and decisions a
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,7 +24,7 @@ from producers.due_labels import DueLabel, DueLabels, label_problem
 from producers.labelled import labelled_rows
 from producers.rows import Row, RowShape
 from schemas.codec import WATERMARK_HEADER, EventCodec, canonical_label, decode, encode
-from schemas.messages import DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
+from schemas.messages import Command, DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
 from schemas.pipeline import Pipeline
 from stream_apps.model_slot import LoadedModel, Slots
 from stream_apps.scoring import Scorer
@@ -38,7 +39,8 @@ Progress = Callable[[int], None]
 class Plan(Struct, frozen=True, kw_only=True):
     """What is asked for. `rows_trained`: rows that make the first model; a label comes `label_delay_rows` rows after
     its event. `start`: event time before the first row, epoch ms; None: that of a file's replay. `golden`: the trusted
-    rows of the pipeline, where it names some."""
+    rows of the pipeline, where it names some. `commands`: operators', in the order of their `labelled_offset`; each
+    applies before the first block of labels that begins there or later."""
 
     rows_trained: int
     policy: str = "default"
@@ -46,6 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     truth: Truth | None = None
     start: int | None = None
     golden: Golden | None = None
+    commands: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,8 @@ class _Run:
         self._waiting: dict[int, tuple[Prediction, LabelValue | None]] = {}  # by row: answered live, and frozen
         self._labelled = 0  # end of the training log
         self._alerts = 0
+        self._commands = deque(plan.commands)
+        self._obeyed = 0
         self._scored = 0
         self._dead = 0
 
@@ -161,11 +166,18 @@ class _Run:
         for alert in alerts:
             self._world.drive(self._session.alert(self._alerts, alert))
             self._alerts += 1
+        self._obey()
         events = [self._join(label) for label in due if label.joinable and label.row in self._waiting]
         events.sort(key=lambda event: event.ts)
         self._watch.learn(events, self._labelled, self._world.profile_epoch)
         first, self._labelled = self._labelled, self._labelled + len(events)
         self._world.drive(self._session.rows(list(enumerate(events, first)), self._labelled))
+
+    def _obey(self) -> None:
+        """Operators' commands that apply before the next row of the training log."""
+        while self._commands and self._commands[0].labelled_offset <= self._labelled:
+            self._world.drive(self._session.command(self._obeyed, self._commands.popleft()))
+            self._obeyed += 1
 
     def result(self, seconds: float) -> Result:
         """All that came of it."""

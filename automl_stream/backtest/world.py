@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from automl_stream.backtest.result import Swap
@@ -30,7 +31,7 @@ from trainer.effects import (
     recalled,
 )
 from trainer.errors import ParityError, UnusableRows
-from trainer.first_model import choose, first_state
+from trainer.first_model import choose, first_decision, first_state
 from trainer.gate import Contender
 from trainer.guards import Golden
 from trainer.history import History, Rows, TrainingRows
@@ -107,6 +108,7 @@ class World:
             validation=data.rows.part(max(0, len(data.rows) - PARITY_ROWS), len(data.rows)), metrics={},
             answered=first.predictions, replaces=NO_EPOCH, registered=first.decision_id))
         self._refer(accepted, data.rows)
+        self._bootstrap = replace(first_decision(first), verdict="promoted", version=accepted.announcement.version)
         state = first_state(self._pipeline, data, first, accepted.epoch)
         return Session(self._pipeline, state, history, {Contender.thaw(state.champion).key: expert}, self._fit,
                        self._golden, self._tune)
@@ -152,7 +154,7 @@ class World:
                 return Refused(reason=str(error))
             return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
         elif isinstance(effect, Recall):
-            return recalled([decision for _, decision in self.decisions], effect.named)
+            return recalled([self._bootstrap, *(decision for _, decision in self.decisions)], effect.named)
         elif isinstance(effect, Withdraw):
             return self._withdraw(effect)
         elif isinstance(effect, RenewProfile):

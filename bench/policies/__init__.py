@@ -5,7 +5,7 @@ of each says what must hold and whether it does. `same` compares a demo through 
 """
 
 NAME = "policies"
-ORDER = ("streams", "stationary", "storm", "noise")
+ORDER = ("streams", "stationary", "storm", "poisoned", "forced", "canary", "noise")
 
 
 def stored_as(part: str) -> str:

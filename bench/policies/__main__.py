@@ -6,10 +6,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 from threadpoolctl import threadpool_limits
 
-from bench.policies import NAME, ORDER, noise, stationary, storm, streams
+from bench.policies import NAME, ORDER, canary, forced, noise, poisoned, stationary, storm, streams
 from bench.result import arguments, print_line, progress, say, show, store
 
-PARTS = {module.PART: module.measure for module in (streams, stationary, storm, noise)}
+PARTS = {module.PART: module.measure for module in (streams, stationary, storm, poisoned, forced, canary, noise)}
 
 
 def main() -> None:
