@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_stream.dead_letters.command import broker
+from automl_stream.broker import broker
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.verify.command import demo_place
 from automl_stream.wrong_use import WrongUse

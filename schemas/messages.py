@@ -349,10 +349,13 @@ class Candidate(Struct, frozen=True, kw_only=True):
     rows: int
 
 
+Rule = Literal["evidence", "succession", "lower-loss", "bootstrap", "operator"]
+
+
 class GateVerdict(Struct, frozen=True, kw_only=True):
     """How the winner compares with the champion on the same rows. `evidence`: log e-value of its being better."""
 
-    rule: Literal["evidence", "succession", "lower-loss", "bootstrap", "operator"]
+    rule: Rule
     champion_loss: float | None
     candidate_loss: float | None
     rows: int

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, log1p
 
-from schemas.messages import Expert, GateVerdict, Recipe
+from schemas.messages import Expert, GateVerdict, Recipe, Rule
 
 MAX_LOSS = 3.0  # of a row; what is above is cut
 BET = 0.5  # share of the stake
@@ -107,7 +107,7 @@ def let_through(champion: Contender, candidates: Sequence[Contender], min_rows: 
     return sorted(passed, key=lambda pair: pair[1].candidate_loss or 0.0)
 
 
-def compared(rule: str, champion: Contender, candidate: Contender) -> GateVerdict:
+def compared(rule: Rule, champion: Contender, candidate: Contender) -> GateVerdict:
     """How both stand on the rows that they share, and by which rule one of them serves."""
     return GateVerdict(rule=rule, champion_loss=champion.discounted, candidate_loss=candidate.discounted,
                        rows=candidate.shared_rows, evidence=round(candidate.evidence, 6))

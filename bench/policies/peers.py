@@ -12,11 +12,12 @@ from river.forest import ARFClassifier, ARFRegressor
 
 from bench.policies.prequential import Stream
 from drift.losses import MAX_LOSS
-from schemas.messages import LabelledEvent, LabelValue
-from trainer.candidates import fit
+from schemas.messages import LabelledEvent, LabelValue, Recipe
+from schemas.pipeline import Pipeline
+from trainer.candidates import FittedExpert, fit
 from trainer.errors import UnusableRows
 from trainer.first_model import choose
-from trainer.history import History
+from trainer.history import History, TrainingRows
 
 FAMILY = "lightgbm"
 
@@ -57,6 +58,10 @@ class Adwin:
         return fired
 
 
+def _fit(pipeline: Pipeline, data: TrainingRows) -> FittedExpert:
+    return fit(pipeline, Recipe(family=FAMILY, window="all", dataset=data.dataset, seed=0), data)
+
+
 class Refitted:
     """Our LightGBM, refitted on the newest `window` labels (None: all) when the trigger fires."""
 
@@ -71,7 +76,7 @@ class Refitted:
             self._history.append(row, stream.events[row])
         data = self._history.dataset(0, stream.first - 1)
         self._scale = choose(stream.pipeline, data).loss_scale if stream.pipeline.task == "regression" else 1.0
-        self._expert = fit(stream.pipeline, FAMILY, data)
+        self._expert = _fit(stream.pipeline, data)
         self._deployed: int | None = stream.first  # the first row that it answers; None: not asked yet
 
     def answer(self, first: int, last: int) -> Sequence[LabelValue]:
@@ -93,7 +98,7 @@ class Refitted:
         data = self._history.dataset(first or 0, last)
         began = time.perf_counter()
         try:
-            self._expert = fit(self._stream.pipeline, FAMILY, data)
+            self._expert = _fit(self._stream.pipeline, data)
         except UnusableRows:  # one class alone: the model stays
             return False
         finally:

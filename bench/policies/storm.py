@@ -17,7 +17,7 @@ from bench.policies import must, segments
 from bench.policies.must import Must
 from bench.result import Result, Table
 from producers.labelled import labelled_rows
-from schemas.messages import DriftAlert, LabelledEvent, Model, TrainingDecision
+from schemas.messages import DriftAlert, LabelledEvent, Model, Recipe, TrainingDecision
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
 from trainer.effects import Announced, Answer, Checkpoint
@@ -63,7 +63,7 @@ class Trainer:
         data = history.dataset(0, len(first) - 1)
         chosen = choose(pipeline, data)
         state = first_state(pipeline, data, chosen, 0)
-        expert = fit(pipeline, chosen.recipe.family, data)
+        expert = fit(pipeline, chosen.recipe, data)
         key = chosen.decision_id, chosen.recipe.family, chosen.recipe.window
         self.session = Session(pipeline, state, history, {key: expert}, self._fit)
 
@@ -101,12 +101,12 @@ class Trainer:
             self.seen.rounds += 1
             self.seen.named += [(c.recipe.family, c.recipe.dataset.digest) for c in decision.candidates]
 
-    def _fit(self, pipeline: Pipeline, family: str, data: TrainingRows) -> FittedExpert:
+    def _fit(self, pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
         self._fitting += 1
         self.seen.most_at_once = max(self.seen.most_at_once, self._fitting)
-        self.seen.fitted.append((family, data.dataset.digest))
+        self.seen.fitted.append((recipe.family, data.dataset.digest))
         try:
-            return fit(pipeline, family, data)
+            return fit(pipeline, recipe, data)
         finally:
             self._fitting -= 1
 

@@ -12,6 +12,7 @@ from bench.policies.segments import SHARES, Drawn
 from bench.policies.served import by_segment, promotions
 from bench.policies.stationary import Month
 from producers.labelled import labelled_rows
+from schemas.messages import Recipe
 from trainer.candidates import fit
 from trainer.history import History
 from trainer.onnx_export import export
@@ -30,7 +31,8 @@ def model(rows: Drawn) -> bytes:
     events = labelled_rows(iter(segments.rows_of(definition, rows)), definition, "test", lambda _row, _problem: None)
     for offset, event in enumerate(events):
         history.append(offset, event)
-    return export(fit(definition, "lightgbm", history.dataset(0, len(rows.labels) - 1)))
+    data = history.dataset(0, len(rows.labels) - 1)
+    return export(fit(definition, Recipe(family="lightgbm", window="all", dataset=data.dataset, seed=0), data))
 
 
 def test_segments_have_their_shares_and_labels_are_balanced(drawn: Drawn) -> None:

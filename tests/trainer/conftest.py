@@ -198,7 +198,7 @@ class Driver:
         data = history.dataset(0, len(self.log) - 1)
         first = choose(pipeline, data)
         self._versions[first.decision_id] = "1"
-        self.first_expert = self._fit(pipeline, first.recipe.family, data)
+        self.first_expert = self._fit(pipeline, first.recipe, data)
         self._first = TrainingDecision(decision_id=first.decision_id, incident_id=None, trigger="bootstrap",
                                        verdict="promoted", reason="", at=0, recipe=first.recipe, version="1")
         self.session = self.resume(first_state(pipeline, data, first, 0))

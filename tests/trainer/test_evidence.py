@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from schemas.messages import LabelledEvent
+from schemas.messages import LabelledEvent, Recipe
 from schemas.pipeline import Pipeline, Task
 from trainer.candidates import fit
 from trainer.evidence import BINS, Evidence, examine
@@ -32,7 +32,7 @@ def look(make_pipeline: Callable[..., Pipeline], stream: Stream) -> Callable[...
             history.append(offset, event)
         data = history.dataset(0, 299)
         profile = reference_profile(pipeline, data.rows)
-        onnx = export(fit(pipeline, "logistic", data))
+        onnx = export(fit(pipeline, Recipe(family="logistic", window="all", dataset=data.dataset, seed=0), data))
         return examine(onnx, profile, change(data.rows), history.fresh(300, 299 + fresh), seed=0)
     return evidence
 

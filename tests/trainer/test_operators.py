@@ -64,8 +64,9 @@ def test_what_passes_the_gate_while_paused_awaits_an_operators_word(begin: Run, 
     waiting = next(d for d in driver.decisions if d.verdict == "deferred")
     assert driver.champion == champion
     driver.command("promote", waiting.decision_id)
-    assert (last(driver).verdict, last(driver).recipe, last(driver).gate.rule) == (
-        "promoted", waiting.recipe, "operator")
+    said = last(driver)
+    assert said.gate is not None
+    assert (said.verdict, said.recipe, said.gate.rule) == ("promoted", waiting.recipe, "operator")
     assert driver.session.snapshot().champion.recipe == waiting.recipe
 
 
@@ -73,7 +74,9 @@ def test_a_refresh_trains_at_once_on_every_row_there_is(begin: Run) -> None:
     driver = begin(30)
     driver.command("refresh")
     assert (last(driver).verdict, last(driver).trigger, last(driver).by) == ("trained", "command: refresh", "ada")
-    assert last(driver).dataset.last == FIRST + 29
+    dataset = last(driver).dataset
+    assert dataset is not None
+    assert dataset.last == FIRST + 29
 
 
 def test_an_earlier_champion_is_promoted_also_when_it_left_the_pool_long_ago_and_keeps_its_version(

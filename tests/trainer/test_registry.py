@@ -14,6 +14,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.models import get_model_info
+from mlflow.onnx import load_model as load_onnx
 
 from schemas.messages import Dataset
 from schemas.model_file import ModelMetadata
@@ -73,6 +74,7 @@ def test_a_decision_has_one_run_and_one_version_however_often_it_is_registered(
 def test_a_run_names_its_rows_and_the_code_that_made_it(registry_settings: RegistrySettings) -> None:
     made = Registry(registry_settings).register(registration("d1"))
     run = client_of(registry_settings).get_run(made.run)
+    assert run.inputs is not None
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.source_type) == ("pipeline.labelled", "kafka")
     assert json.loads(used.dataset.source) == {"topic": "pipeline.labelled", "partition": 0, "first": 7, "last": 99}
@@ -90,8 +92,8 @@ def test_mlflow_loads_the_version_and_holds_callers_to_its_signature(registry_se
     assert signature.outputs is not None
     assert [spec.name for spec in signature.inputs.inputs] == ["x"]
     assert [spec.name for spec in signature.outputs.inputs] == ["label", "probabilities"]
-    loaded = mlflow.onnx.load_model(f"models:/pipeline/{made.version}")
-    assert loaded == mlflow.onnx.load_model(f"runs:/{made.run}/model")
+    loaded = load_onnx(f"models:/pipeline/{made.version}")
+    assert loaded == load_onnx(f"runs:/{made.run}/model")
 
 
 def test_a_run_without_a_version_is_finished_not_repeated(
@@ -223,7 +225,7 @@ class Broken(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.send_error(500)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from mlflow import MlflowClient
 
-from schemas.messages import Command, DriftAlert, LabelledEvent, Model
+from schemas.messages import Command, CommandAction, DriftAlert, LabelledEvent, Model
 from schemas.pipeline import Pipeline
 from schemas.topics import MODEL_ARTIFACTS, topic_name
 from tests.trainer.workbench import Workbench, wait_for
@@ -88,8 +88,9 @@ def test_commands_are_obeyed_at_their_row_and_an_earlier_version_serves_again_as
         bench: Workbench, stream: Stream) -> None:
     bench.bootstrap(stream(bench.pipeline, 0, 300))
     bench.label(stream(bench.pipeline, 300, 700))
-    for number, (action, at, share) in enumerate([("pause", 300, None), ("resume", 350, None), ("promote", 600, 0.25),
-                                                  ("rollback", 10**9, None)]):
+    words: list[tuple[CommandAction, int, float | None]] = [
+        ("pause", 300, None), ("resume", 350, None), ("promote", 600, 0.25), ("rollback", 10**9, None)]
+    for number, (action, at, share) in enumerate(words):
         bench.command(Command(command_id=f"k{number}", action=action, version="1" if share else None, share=share,
                               by="ada", labelled_offset=at, issued_at=0))
     bench.start()
