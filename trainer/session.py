@@ -69,8 +69,10 @@ class Session:
             standing.change(covered=offset + 1)
             if fresh:
                 self._count(index, event)
-                yield from judge_row(standing)
+                judged = yield from judge_row(standing)
                 yield from train_if_due(standing)
+                if judged:  # not before the training that is due at the same row: who comes again begins behind it
+                    yield Checkpoint(state=self.snapshot())
         standing.change(covered=end)
 
     def _count(self, index: int, event: LabelledEvent) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from schemas.messages import Candidate, GateVerdict, TrainingDecision, TrainingRound
 from trainer import guards, serving
 from trainer.breaker import is_open
-from trainer.effects import Checkpoint, Outcome, Steps
+from trainer.effects import Outcome, Steps
 from trainer.gate import Contender, compared, let_through, passes_evidence
 from trainer.incidents import settle_if_done
 from trainer.standing import Standing
@@ -15,17 +15,18 @@ from trainer.standing import Standing
 Passed = Sequence[tuple[Contender, GateVerdict]]
 
 
-def judge_row(standing: Standing) -> Steps:
-    """All verdicts that are due after one more row."""
+def judge_row(standing: Standing) -> Outcome:
+    """All verdicts that are due after one more row. True where there were some."""
     before = standing.state
     yield from _judge_ripe(standing)
     if standing.state.paused is None:
         yield from _end_trial(standing)
         yield from _undo(standing)
         yield from _challenge(standing)
-    if standing.state is not before:
-        standing.prune()
-        yield Checkpoint(state=standing.snapshot())
+    if standing.state is before:
+        return False
+    standing.prune()
+    return True
 
 
 def _judge_ripe(standing: Standing) -> Steps:

@@ -32,7 +32,7 @@ def begin(make_pipeline: Callable[..., Pipeline], stream: Stream, make_driver: C
         pipeline = make_pipeline()
         wanted = replace(pipeline.retraining, families=("logistic",), **retraining)
         pipeline = replace(pipeline, retraining=wanted)
-        return make_driver(pipeline, stream(pipeline, 0, FIRST), fits, tuner)
+        return make_driver(pipeline, stream(pipeline, 0, FIRST), fits, tuner=tuner)
 
     return make
 
@@ -172,12 +172,13 @@ def test_a_log_with_other_rows_than_the_state_knows_is_refused(begin: Run) -> No
         driver.resume(state)
 
 
-def test_an_incident_whose_last_round_cannot_be_fitted_is_given_up(begin: Run, stream: Stream) -> None:
+def test_an_incident_whose_rounds_cannot_be_fitted_is_given_up_by_the_breaker(begin: Run, stream: Stream) -> None:
     driver = begin(refresh_labels=0, min_new_labels=10)
     driver.alert(FIRST)
     driver.fail_fits = True
     driver.rows(stream(driver.pipeline, FIRST, FIRST + 80))
-    assert [verdict for _, verdict, _ in driver.verdicts()] == ["deferred", *["trained", "failed"] * 4, "settled"]
+    verdicts = [verdict for _, verdict, _ in driver.verdicts()]
+    assert verdicts == ["deferred", *["trained", "failed"] * 3, "paused", "settled"]
     assert driver.decisions[-1].reason.startswith("given up")
 
 
