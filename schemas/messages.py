@@ -457,6 +457,13 @@ class Trial(Struct, frozen=True, kw_only=True):
     labels: int
 
 
+class PastIncident(Struct, frozen=True, kw_only=True):
+    """The last incident, in event time: when it opened, and the newest row when it settled."""
+
+    opened: int
+    settled: int
+
+
 class TrainerState(Message, frozen=True, kw_only=True):
     """Everything the trainer stands on after the rows of `labelled` before `covered`, the alerts before
     `covered_alerts` and the commands before `covered_commands`. `labels`: rows that counted so far; `event_time`:
@@ -478,7 +485,7 @@ class TrainerState(Message, frozen=True, kw_only=True):
     experts: list[Expert] = []
     rounds: list[TrainingRound] = []
     incident: Incident | None = None
-    last_incident: int | None = None
+    last_incident: PastIncident | None = None
     last_alert: str | None = None
     refreshed_labels: int
     refreshed_at: int

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from schemas.messages import DriftAlert, Incident, TrainingRound, derived_id
+from schemas.messages import DriftAlert, Incident, PastIncident, TrainingRound, derived_id
 from trainer import policy
 from trainer.effects import Announced, RenewProfile, Steps
 from trainer.standing import Standing
@@ -58,7 +58,8 @@ def settle(standing: Standing, incident: Incident, reason: str, *, trigger: str)
     decision = standing.decision(decision_id, "settled", reason, trigger=trigger, incident_id=incident.incident_id)
     yield replace(decision, dataset=since.dataset)
     epoch = answer.epoch if isinstance(answer, Announced) else state.champion_epoch
-    standing.change(incident=None, last_incident=incident.opened, champion_epoch=epoch)
+    past = PastIncident(opened=incident.opened, settled=state.event_time)
+    standing.change(incident=None, last_incident=past, champion_epoch=epoch)
     canary = standing.canary
     if canary is not None:  # the champion's announcement ended the trial
         standing.change(trial=None)

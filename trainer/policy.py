@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from schemas.messages import DriftAlert, Incident, TrainingRound, derived_id
+from schemas.messages import DriftAlert, Incident, PastIncident, TrainingRound, derived_id
 from schemas.pipeline import Retraining
 
 MAX_MULTIPLE = 8
@@ -45,15 +45,19 @@ class Progress:
     refreshed_at: int
 
 
-def meet(alert: DriftAlert, incident: Incident | None, last_incident: int | None,
+def meet(alert: DriftAlert, incident: Incident | None, last: PastIncident | None,
          retraining: Retraining) -> AlertVerdict:
-    """Open an incident, join the open one, or nothing within the cooldown of the last (opened at `last_incident`)."""
+    """Open an incident, join the open one, or nothing: of a window that ended before the last one settled, or within
+    the cooldown from when that one opened."""
     if incident is not None:
         joined = replace(incident, alerts=incident.alerts + 1)
         return AlertVerdict(incident=joined, decided="joined",
                             reason=f"joins incident {incident.incident_id} as alert {joined.alerts}")
-    if last_incident is not None and alert.window_end - last_incident < retraining.cooldown:
-        waited = (alert.window_end - last_incident) // 1_000
+    if last is not None and alert.window_end <= last.settled:
+        return AlertVerdict(incident=None, decided="suppressed",
+                            reason="its window ended before the last incident settled, whose change it shows")
+    if last is not None and alert.window_end - last.opened < retraining.cooldown:
+        waited = (alert.window_end - last.opened) // 1_000
         return AlertVerdict(incident=None, decided="suppressed", reason=f"cooldown: the last incident opened {waited} "
                             f"s of event time before, {retraining.cooldown // 1_000} s are asked for")
     opened = Incident(incident_id=derived_id("incident", alert.alert_id), onset=alert.onset, opened=alert.window_end)

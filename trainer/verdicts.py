@@ -12,6 +12,8 @@ from trainer.gate import Contender, compared, let_through, passes_evidence
 from trainer.incidents import settle_if_done
 from trainer.standing import Standing
 
+CLEARLY = 0.98  # of the loss of who knows no features
+
 Passed = Sequence[tuple[Contender, GateVerdict]]
 
 
@@ -149,7 +151,7 @@ def _objection(standing: Standing, candidate: Contender) -> guards.Objection | N
 
 
 def _is_hopeless(standing: Standing) -> bool:
-    """Whether nobody in the pool is better than who knows no features."""
+    """Whether nobody in the pool is clearly better than who knows no features: of a dozen, one always is by chance."""
     baseline = standing.state.baseline
     losses = [c.discounted for c in (standing.pool.champion, *standing.pool.contenders) if c.discounted is not None]
-    return bool(losses) and baseline.weight > 0 and min(losses) >= baseline.loss / baseline.weight
+    return bool(losses) and baseline.weight > 0 and min(losses) >= CLEARLY * baseline.loss / baseline.weight

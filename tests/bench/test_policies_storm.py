@@ -29,8 +29,6 @@ def test_every_alert_is_on_record_once_and_the_first_as_the_training_that_it_beg
     assert len(alerts) == len(set(alerts)) == ALERTS - 1
 
 
-@pytest.mark.xfail(reason="the cooldown is counted from where the last incident opened, not from where it settled",
-                   strict=True)
 def test_alerts_about_windows_of_before_that_come_after_the_incident_settled_open_no_other() -> None:
     first, *_ = storm.thousand()
     late = storm.thousand()[-LATE:]

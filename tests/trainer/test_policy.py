@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.messages import Dataset, DriftAlert, Incident, Model, TrainingRound
+from schemas.messages import Dataset, DriftAlert, Incident, Model, PastIncident, TrainingRound
 from schemas.pipeline import Duration, Retraining
 from trainer.policy import (
     MAX_MULTIPLE,
@@ -53,8 +53,15 @@ def test_a_thousand_alerts_make_one_incident() -> None:
 
 
 def test_within_the_cooldown_no_incident_opens() -> None:
-    assert meet(alert(1_599_999), None, 1_000_000, SETTINGS).decided == "suppressed"
-    assert meet(alert(1_600_000), None, 1_000_000, SETTINGS).decided == "opened"
+    last = PastIncident(opened=1_000_000, settled=1_100_000)
+    assert meet(alert(1_599_999), None, last, SETTINGS).decided == "suppressed"
+    assert meet(alert(1_600_000), None, last, SETTINGS).decided == "opened"
+
+
+def test_an_alert_of_a_window_before_the_last_incident_settled_opens_no_other() -> None:
+    last = PastIncident(opened=1_000_000, settled=2_000_000)
+    assert meet(alert(2_000_000), None, last, SETTINGS).decided == "suppressed"
+    assert meet(alert(2_000_001), None, last, SETTINGS).decided == "opened"
 
 
 def test_rounds_are_due_at_1_2_4_and_8_times_min_new_labels_and_no_later() -> None:
