@@ -20,6 +20,7 @@ from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, LABELS, topic_name
 
 BLOCK_HEADER = "block"
+BLOCK_ROWS = 50  # what is promoted within a block serves from the next one on
 _WATERMARK_EVERY_SECONDS = 1.0
 _PROGRESS_EVERY_ROWS = 200
 
@@ -42,8 +43,8 @@ class Barrier(Protocol):
 class Lockstep:
     """Blocks of rows with a barrier after their events and after their labels."""
 
-    block_rows: int
     barrier: Barrier
+    block_rows: int = BLOCK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

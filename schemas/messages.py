@@ -472,7 +472,8 @@ class TrainerState(Message, frozen=True, kw_only=True):
     `promoted_labels`: `labels` when the champion was promoted, while it is on probation; `former`: versions of the
     champions before it, the newest last. `paused`: why nothing happens by itself. `strikes`: event times of failures,
     `hopeless`: rounds in a row after which nobody was better than `baseline`; the breaker counts both. `canary_epoch`:
-    of the last announcement of the canary's slot.
+    of the last announcement of the canary's slot. `stretch`: times that the next refresh waits, since fits took so many
+    times `fit_seconds`.
     """
 
     covered: int
@@ -498,6 +499,7 @@ class TrainerState(Message, frozen=True, kw_only=True):
     canary_epoch: int = -1
     baseline: Baseline = Baseline()
     hopeless: int = 0
+    stretch: int = 1
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -182,7 +182,9 @@ class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When to train, and on what. `pool`: experts that stay under test, the champion among them; the newest of each
     family and window stays in any case, for its successor inherits its record. `early_stop`: families whose number of
     rounds is found on the last fifth of the rows; `search_seconds`: that a round may spend on others. `label_quota`:
-    share of a dataset's rows that one labeller may have at most."""
+    share of a dataset's rows that one labeller may have at most.
+    `fit_seconds`: of wall time for the fits of a round; where they take k times as long, the next refresh waits k times
+    as long."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
     refresh_interval: Duration = Duration(0)
@@ -196,6 +198,7 @@ class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pool: Count = 12
     early_stop: tuple[StoppedEarly, ...] = ("mlp",)
     search_seconds: Share = 0.0
+    fit_seconds: Annotated[float, Meta(gt=0)] = 60.0
     label_quota: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 

@@ -61,6 +61,20 @@ class Recall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """The candidates of a round are fitted; answered by Took."""
+
+    decision_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Took:
+    """Seconds of all fits of the round."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """The state after everything that was asked before; write it before going on."""
 
@@ -84,8 +98,8 @@ class Refused:
     epoch: int | None = None
 
 
-Effect: TypeAlias = TrainingDecision | Promote | Withdraw | RenewProfile | Recall | Checkpoint
-Answer: TypeAlias = Announced | Refused | TrainingDecision | None
+Effect: TypeAlias = TrainingDecision | Promote | Withdraw | RenewProfile | Recall | Fitted | Checkpoint
+Answer: TypeAlias = Announced | Refused | Took | TrainingDecision | None
 Steps: TypeAlias = Generator[Effect, Answer, None]
 Outcome: TypeAlias = Generator[Effect, Answer, bool]
 

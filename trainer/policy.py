@@ -7,6 +7,7 @@ and refresh_interval of event time.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from msgspec.structs import replace
@@ -37,12 +38,14 @@ class Due:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far the log has come: rows that counted, event time, and both at the last refresh."""
+    """How far the log has come: rows that counted, event time, and both at the last refresh; `stretch`: times that the
+    next one waits."""
 
     labels: int
     event_time: int
     refreshed_labels: int
     refreshed_at: int
+    stretch: int = 1
 
 
 def meet(alert: DriftAlert, incident: Incident | None, last: PastIncident | None,
@@ -79,9 +82,14 @@ def refresh_due(progress: Progress, retraining: Retraining) -> Due | None:
     """A refresh, once enough new labels and enough event time have passed."""
     if retraining.refresh_labels == 0:
         return None
-    labels = progress.labels - progress.refreshed_labels >= retraining.refresh_labels
-    interval = progress.event_time - progress.refreshed_at >= retraining.refresh_interval
+    labels = progress.labels - progress.refreshed_labels >= retraining.refresh_labels * progress.stretch
+    interval = progress.event_time - progress.refreshed_at >= retraining.refresh_interval * progress.stretch
     return Due(trigger="refresh", multiple=0) if labels and interval else None
+
+
+def stretch(seconds: float, retraining: Retraining) -> int:
+    """Times that the next refresh waits after a round whose fits took so long."""
+    return max(1, ceil(seconds / retraining.fit_seconds))
 
 
 def missing_labels(incident: Incident, retraining: Retraining) -> int:

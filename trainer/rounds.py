@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from schemas.messages import Candidate, TrainingRound, derived_id
 from trainer import policy
 from trainer.candidates import FittedExpert
-from trainer.effects import Steps
+from trainer.effects import Fitted, Steps, Took
 from trainer.errors import UnusableRows
 from trainer.gate import Contender, heir
 from trainer.incidents import settle_if_done
@@ -20,7 +20,8 @@ def train_if_due(standing: Standing) -> Steps:
     """Start a round where one is due; an incident's round and a refresh at the same row are one."""
     state, retraining = standing.state, standing.pipeline.retraining
     progress = policy.Progress(labels=state.labels, event_time=state.event_time,
-                               refreshed_labels=state.refreshed_labels, refreshed_at=state.refreshed_at)
+                               refreshed_labels=state.refreshed_labels, refreshed_at=state.refreshed_at,
+                               stretch=state.stretch)
     refresh = policy.refresh_due(progress, retraining)
     alarm = policy.incident_due(state.incident, retraining) if state.incident is not None else None
     due = alarm or refresh
@@ -41,11 +42,14 @@ def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
     decision_id = derived_id(standing.pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
     planned = standing.tune(standing.pipeline, decision_id, _plans(standing, due))
     decision = replace(
-        standing.decision(decision_id, "trained", f"{len(planned)} candidates are fitted", trigger=due.trigger,
-                          incident_id=incident_id),
+        standing.decision(decision_id, "trained", f"{len(planned)} candidates are fitted{_late(standing)}",
+                          trigger=due.trigger, incident_id=incident_id),
         dataset=dataset, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned], by=by)
     yield decision
     fitted, problems = _fit_candidates(standing, decision_id, planned)
+    took = yield Fitted(decision_id=decision_id)
+    assert isinstance(took, Took)  # noqa: S101 - what Fitted is answered by
+    standing.change(stretch=policy.stretch(took.seconds, standing.pipeline.retraining))
     trained = TrainingRound(decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
                             multiple=due.multiple)
     if not fitted:
@@ -58,6 +62,11 @@ def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
         standing.pool.add(contender, expert)
     standing.change(rounds=[*standing.state.rounds, trained])
     standing.prune()
+
+
+def _late(standing: Standing) -> str:
+    stretch = standing.state.stretch
+    return "" if stretch == 1 else f"; fits took {stretch} times fit_seconds, and refreshes wait so many times as long"
 
 
 def _plans(standing: Standing, due: policy.Due) -> list[Plan]:

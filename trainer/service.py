@@ -20,11 +20,13 @@ from trainer.effects import (
     Answer,
     Checkpoint,
     Effect,
+    Fitted,
     Promote,
     Recall,
     Refused,
     RenewProfile,
     Steps,
+    Took,
     Withdraw,
     recalled,
 )
@@ -68,6 +70,7 @@ class Trainer:
         self._clerk = Clerk(pipeline, kafka, self._writer, self._registry)
         self._decisions: list[TrainingDecision] = []
         self._said: set[tuple[str, str]] = set()
+        self._fit_seconds = 0.0  # of the present round
         self.covered: int | None = None
 
     def run(self) -> None:
@@ -120,7 +123,7 @@ class Trainer:
         tuner = Tuner(time.perf_counter, [decision for decision in decisions if decision.at >= state.covered])
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
-        session = resume(self._pipeline, state, rows, _timed_fit, self._golden, _timed(tuner))
+        session = resume(self._pipeline, state, rows, self._timed_fit, self._golden, _timed(tuner))
         for decision in [decision for decision in decisions if decision.run is not None][-KEPT:]:
             self._clerk.later(decision)
         self._show(state)
@@ -174,17 +177,35 @@ class Trainer:
             answer = self._execute(effect)
 
     def _execute(self, effect: Effect) -> Answer:
-        if isinstance(effect, TrainingDecision):
-            return self._say(effect)
-        if isinstance(effect, Checkpoint):
-            return self._save(effect.state)
-        if isinstance(effect, Promote):
-            return self._promote(effect)
-        if isinstance(effect, Recall):
-            return recalled(self._decisions, effect.named)
-        if isinstance(effect, Withdraw):
-            return self._withdraw(effect)
-        return self._renew(effect)
+        match effect:
+            case TrainingDecision():
+                self._say(effect)
+            case Checkpoint():
+                self._save(effect.state)
+            case Fitted():
+                return self._took()
+            case Promote():
+                return self._promote(effect)
+            case Recall():
+                return recalled(self._decisions, effect.named)
+            case Withdraw():
+                return self._withdraw(effect)
+            case RenewProfile():
+                return self._renew(effect)
+        return None
+
+    def _took(self) -> Took:
+        seconds, self._fit_seconds = self._fit_seconds, 0.0
+        return Took(seconds=seconds)
+
+    def _timed_fit(self, pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
+        began = time.perf_counter()
+        expert = fit(pipeline, recipe, data)
+        seconds = time.perf_counter() - began
+        self._fit_seconds += seconds
+        metrics.FIT_SECONDS.labels(recipe.family).observe(seconds)
+        log.info("fitted", family=recipe.family, rows=data.dataset.rows, seconds=round(seconds, 3))
+        return expert
 
     def _withdraw(self, effect: Withdraw) -> Announced:
         ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
@@ -281,15 +302,6 @@ def in_order(alerts: Sequence[tuple[int, DriftAlert]],
             merged.append(waiting.popleft())
         merged.append((offset, alert))
     return [*merged, *waiting]
-
-
-def _timed_fit(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedExpert:
-    began = time.perf_counter()
-    expert = fit(pipeline, recipe, data)
-    seconds = time.perf_counter() - began
-    metrics.FIT_SECONDS.labels(recipe.family).observe(seconds)
-    log.info("fitted", family=recipe.family, rows=data.dataset.rows, seconds=round(seconds, 3))
-    return expert
 
 
 def _timed(tuner: Tuner) -> Tune:

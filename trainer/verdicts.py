@@ -110,7 +110,7 @@ def _challenge(standing: Standing) -> Steps:
 def _undo(standing: Standing) -> Steps:
     """The champion before has shown that it is better than the one on probation."""
     before, champion = standing.predecessor, standing.pool.champion
-    if before is None or not passes_evidence(before.evidence, standing.pipeline.gate.alpha):
+    if before is None or not passes_evidence(before.evidence, standing.level):
         return
     verdict = compared("evidence", champion, before)
     reason = f"version {before.version} was better than version {champion.version} on the {verdict.rows} rows since"

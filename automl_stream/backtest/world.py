@@ -21,12 +21,15 @@ from trainer.candidates import FittedExpert, fit
 from trainer.effects import (
     Announced,
     Answer,
+    Checkpoint,
     Effect,
+    Fitted,
     Promote,
     Recall,
     Refused,
     RenewProfile,
     Steps,
+    Took,
     Withdraw,
     recalled,
 )
@@ -103,7 +106,7 @@ class World:
         self._spent(began, fits=len(first.holdout))
         expert = self._fit(self._pipeline, first.recipe, data)
         self._renew(data.rows, first.losses)
-        accepted = self._promote(Promote(
+        accepted = self._accept(Promote(
             decision_id=first.decision_id, reason="bootstrap", expert=expert, recipe=first.recipe,
             validation=data.rows.part(max(0, len(data.rows) - PARITY_ROWS), len(data.rows)), metrics={},
             answered=first.predictions, replaces=NO_EPOCH, registered=first.decision_id))
@@ -145,23 +148,31 @@ class World:
             answer = self._answer(effect)
 
     def _answer(self, effect: Effect) -> Answer:
-        if isinstance(effect, TrainingDecision):
-            self.decisions.append((self.row, effect))
-        elif isinstance(effect, Promote):
-            try:
-                accepted = self._promote(effect)
-            except ParityError as error:
-                return Refused(reason=str(error))
-            return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
-        elif isinstance(effect, Recall):
-            return recalled([self._bootstrap, *(decision for _, decision in self.decisions)], effect.named)
-        elif isinstance(effect, Withdraw):
-            return self._withdraw(effect)
-        elif isinstance(effect, RenewProfile):
-            return self._renew_profile(effect)
+        match effect:
+            case TrainingDecision():
+                self.decisions.append((self.row, effect))
+            case Fitted():
+                return Took(seconds=0.0)  # a backtest gives the same, however busy the machine is
+            case Promote():
+                return self._promote(effect)
+            case Recall():
+                return recalled([self._bootstrap, *(decision for _, decision in self.decisions)], effect.named)
+            case Withdraw():
+                return self._withdraw(effect)
+            case RenewProfile():
+                return self._renew_profile(effect)
+            case Checkpoint():
+                pass
         return None
 
-    def _promote(self, promote: Promote) -> Accepted:
+    def _promote(self, promote: Promote) -> Announced | Refused:
+        try:
+            accepted = self._accept(promote)
+        except ParityError as error:
+            return Refused(reason=str(error))
+        return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
+
+    def _accept(self, promote: Promote) -> Accepted:
         began = self._clock()
         onnx = export(promote.expert)
         check_parity(onnx, promote.expert, promote.validation, self._pipeline.gate.parity)

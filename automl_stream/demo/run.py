@@ -164,11 +164,10 @@ def _truth(table: Table, pipeline: Pipeline, first: int) -> dict[str, LabelValue
 
 def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: Mapping[str, str],
             barrier: LockstepBarrier, watcher: Watcher) -> ReplaySummary:
-    block = pipeline.retraining.refresh_labels or pipeline.retraining.min_new_labels
     settings = ReplaySettings(
         kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,
         label_delay=plan.label_delay, codec=event_codec(pipeline, os.environ),
-        lockstep=Lockstep(block_rows=block, barrier=barrier) if plan.lockstep else None)
+        lockstep=Lockstep(barrier=barrier) if plan.lockstep else None)
     pace = Pace(plan.rate, time.monotonic, time.sleep)
     summary = replay(rows, pipeline, settings, pace, watcher.progress)
     watcher.stage("waiting until everything has been said")

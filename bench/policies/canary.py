@@ -84,4 +84,4 @@ def table(found: dict[str, list[Trial]]) -> Table:
         rows.append((kind, len(several), *ended, median, max(labels, default=None)))
     return Table(title=f"A canary of {SHARE:.0%}", rows=rows,
                  columns=("canary", "seeds", "promoted", "withdrawn", "neither", "labels it took, median", "at most"),
-                 note="Labels of all entities, in blocks of 250.")
+                 note="Labels of all entities, in blocks of 50.")

@@ -129,7 +129,7 @@ def table(way: str, found: Sequence[Healing]) -> Table:
                  rows=[(seed, each.best, each.forced, _never(each.gone), _never(each.healed), each.rollbacks,
                         each.rounds) for seed, each in enumerate(found)],
                  note=f"Accuracy on honest rows. Gone: a champion beats guessing; as good: within {CLOSE}. Labels come "
-                      f"in blocks of 250, {AFTER:,} in all.")
+                      f"in blocks of 50, {AFTER:,} in all.")
 
 
 def _first(reached: Sequence[tuple[int, float]], least: float) -> int | None:

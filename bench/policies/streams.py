@@ -149,7 +149,7 @@ def tables(found: Sequence[Case]) -> list[Table]:
               rows=[(each.stream, _late(each.delay), *(_shown(each, value) for value in _qualities(each)))
                     for each in found],
               note="Best: of several periods and windows in hindsight; typical: their median. Schedules and ADWIN "
-                   "refit our own LightGBM. Ours learns in blocks of 250 rows, as the services do in lockstep; the "
+                   "refit our own LightGBM. Ours learns in blocks of 50 rows, as the services do in lockstep; the "
                    "others hear each label before the next row."),
         Table(title="What it took: ours",
               columns=("stream", "labels", "alerts", "retrainings", "promotions", "rollbacks", "training, s", "all, s"),

@@ -90,7 +90,7 @@ def test_labels_of_every_kind_reconcile(live: Live, backends: Backends) -> None:
     assert verdict.checks["labels"].looked_at == 1 + 40 + 10 + 3
     assert verdict.checks["labels"].notes == [
         "records: 1 conflict, 2 duplicate, 44 new, 1 outdated, 5 refused, 1 revision",
-        "events: 1 contradicted, 2 expired, 41 emitted"]
+        "events: 1 contradicted, 41 emitted, 2 expired"]
     trains = dataset_of(live.pipeline, labelled(live))
     assert sorted(trains) == sorted({*range(40), 50, 55} - {1})
     assert (trains[2], trains[55]) == ("no", "no")

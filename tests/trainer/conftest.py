@@ -30,10 +30,12 @@ from trainer.effects import (
     Announced,
     Answer,
     Checkpoint,
+    Fitted,
     Promote,
     Recall,
     RenewProfile,
     Steps,
+    Took,
     Withdraw,
     recalled,
 )
@@ -186,6 +188,7 @@ class Driver:
         self.profiles: list[RenewProfile] = []
         self.checkpoints: list[TrainerState] = []
         self.fail_fits = False
+        self.fits_take = 0.0  # seconds a round
         self.effects = 0
         self.killed_after: int | None = None  # effects
         self.tuner = tuner or Tuner()
@@ -261,6 +264,8 @@ class Driver:
                 self.saved = effect.state
             elif isinstance(effect, Recall):
                 answer = recalled([self._first, *self.decisions], effect.named)
+            elif isinstance(effect, Fitted):
+                answer = Took(seconds=self.fits_take)
             else:
                 answer = self._announce(effect)
             self.effects += 1

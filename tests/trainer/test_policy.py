@@ -1,5 +1,7 @@
 """Incidents and refreshes."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -15,6 +17,7 @@ from trainer.policy import (
     missing_labels,
     outcome,
     refresh_due,
+    stretch,
 )
 
 SETTINGS = Retraining(min_new_labels=100, cooldown=Duration(600_000), refresh_labels=250)
@@ -98,6 +101,15 @@ def test_a_refresh_needs_labels_and_event_time() -> None:
     assert refresh_due(progress, settings) is not None
     assert refresh_due(Progress(labels=249, event_time=1_000, refreshed_labels=0, refreshed_at=0), settings) is None
     assert refresh_due(Progress(labels=250, event_time=999, refreshed_labels=0, refreshed_at=0), settings) is None
+
+
+def test_fits_that_take_longer_than_their_budget_stretch_both() -> None:
+    settings = replace(SETTINGS, refresh_interval=Duration(1_000), fit_seconds=10.0)
+    assert [stretch(seconds, settings) for seconds in (0.0, 10.0, 10.1, 31.0)] == [1, 1, 2, 4]
+    progress = Progress(labels=500, event_time=2_000, refreshed_labels=0, refreshed_at=0, stretch=2)
+    assert refresh_due(progress, settings) is not None
+    assert refresh_due(dataclasses.replace(progress, labels=499), settings) is None
+    assert refresh_due(dataclasses.replace(progress, event_time=1_999), settings) is None
 
 
 def test_without_refresh_labels_nothing_is_refreshed() -> None:

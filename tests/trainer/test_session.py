@@ -53,6 +53,16 @@ def test_a_refresh_is_trained_min_rows_before_its_period_ends_and_judged_at_its_
     assert [at for verdict, at in refreshes if verdict != "trained"] == [400, 500, 600, 700, 800, 900, 1_000]
 
 
+def test_fits_that_took_twice_their_budget_make_the_next_refresh_wait_twice_as_long(begin: Run, stream: Stream) -> None:
+    driver = begin()
+    driver.fits_take = 2 * driver.pipeline.retraining.fit_seconds
+    driver.rows(stream(driver.pipeline, FIRST, LAST))
+    trained = [d for d in driver.decisions if d.verdict == "trained"]
+    assert [d.at for d in trained] == [350, 550, 750, 950]
+    assert ["wait" in d.reason for d in trained] == [False, True, True, True]
+    assert driver.saved.stretch == 2
+
+
 def test_an_incident_trains_when_it_has_its_labels_and_settles_with_a_profile_of_the_rows_since(whole: Any) -> None:
     (renewed,) = whole.profiles
     assert renewed.rows.ts.min() == (ALERT_AT - 20) * 1_000
