@@ -28,8 +28,8 @@ class Setting(NamedTuple):
 
 
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
-    "lightgbm": {"trees": Setting(50, 10, 200), "learning_rate": Setting(0.1, 0.03, 0.3),
-                 "leaves": Setting(31, 4, 63), "min_rows": Setting(20, 5, 100)},
+    "lightgbm": {"trees": Setting(100, 10, 200), "learning_rate": Setting(0.1, 0.03, 0.3),
+                 "leaves": Setting(15, 4, 63), "min_rows": Setting(20, 5, 100)},
     "logistic": {"penalty": Setting(1.0, 0.01, 100.0)},
     "forest": {"leaves": Setting(128, 16, 256), "min_rows": Setting(1, 1, 20)},
     "mlp": {"epochs": Setting(50, 5, 100), "neurons": Setting(32, 8, 64), "learning_rate": Setting(0.003, 3e-4, 0.03),

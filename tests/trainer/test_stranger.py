@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.messages import LabelledEvent, TrainingDecision
 from schemas.pipeline import Pipeline
-from trainer.effects import Announced, Answer, Promote, Refused
+from trainer.effects import Announced, Answer, Fitted, Promote, Refused, Took
 
 STRANGE = 77
 
@@ -26,6 +26,8 @@ def test_what_was_gated_fails_and_the_next_promotion_replaces_the_stranger(
                 answer = Announced(epoch=STRANGE + len(replaced), version="2") if replaced else Refused(
                     reason="taken", epoch=STRANGE)
                 replaced.append(effect.replaces)
+            elif isinstance(effect, Fitted):
+                answer = Took(seconds=0.0)
             elif isinstance(effect, TrainingDecision) and effect.verdict == "failed":
                 failed.append(effect)
     except StopIteration:
