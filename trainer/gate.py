@@ -5,10 +5,9 @@ exponential forgetting; a fresh expert inherits the record of its kind (family a
 newer rows is the same bet gone on with. A candidate is let through by one of two rules, both after `min_rows` own rows:
 
 - evidence: a bet on its loss being lower than the champion's has multiplied its stake by pool / alpha. The stake is an
-  e-process (Waudby-Smith and Ramdas 2024; Choe and Ramdas 2024): while the candidate is not better, in the mean of the
-  differences cut at MAX_LEAD, the chance that it ever gets there is at most alpha / pool, whenever it is looked at. It
-  starts with the fit, and anew at each promotion. It is a test and no change detector: it has no floor, and a change is
-  met by the next round's fits;
+  e-process (Waudby-Smith and Ramdas 2024; Choe and Ramdas 2024): while the candidate is not better, the chance that it
+  ever gets there is at most alpha / pool, whenever it is looked at. It starts with the fit, and anew at each promotion.
+  It is a test and no change detector: it has no floor, and a change is met by the next round's fits;
 - succession: it is a newer fit of the champion's own kind and on the rows they share not worse.
 """
 
@@ -19,8 +18,7 @@ from math import log, log1p
 from schemas.messages import Expert, GateVerdict, Recipe, Rule
 
 MAX_LOSS = 3.0  # of a row; what is above is cut
-MAX_LEAD = 1.0  # of a candidate over the champion on a row; what is above is cut
-BET = 0.5  # share of the stake that one row can win or lose
+BET = 0.9  # share of the stake that one row can win or lose
 
 
 @dataclass(kw_only=True)
@@ -63,7 +61,7 @@ class Contender:
         self.shared_rows += 1
         self.shared_loss += loss
         self.champion_loss += champion_loss
-        stake = BET * max(-MAX_LEAD, min(MAX_LEAD, champion_loss - loss)) / MAX_LEAD
+        stake = BET * (champion_loss - loss) / MAX_LOSS
         self.evidence += log1p(stake)
         self.counter_evidence += log1p(-stake)
 

@@ -34,7 +34,7 @@ def test_evidence_lets_through_what_has_lost_less_for_long_enough_and_after_min_
     while not let_through(champion, [better], 1, 0.05):
         better.record(0.4, 0.7, 0.99)
         needed += 1
-    assert needed == math.ceil(math.log(20) / math.log1p(0.5 * 0.3))
+    assert needed == math.ceil(math.log(20) / math.log1p(0.9 * 0.3 / 3))
     assert let_through(champion, [better], needed + 1, 0.05) == []
     assert let_through(champion, [better], 1, 0.01) == []
 
