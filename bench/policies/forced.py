@@ -24,6 +24,7 @@ PART = "forced"
 FIRST, HONEST, CHANGED, AFTER = 3_000, 500, 1_500, 3_000  # rows: train, as before, otherwise, with the bad champion
 FORCED = FIRST + HONEST + CHANGED
 JUDGED = 2_500  # rows of each segment
+BY_COMMAND = "command: promote"
 BAD = 0.5  # accuracy that guessing reaches
 CLOSE = 0.02  # accuracy that is as good as before
 MOST_LABELS = 500
@@ -88,13 +89,14 @@ def healing(way: str, seed: int) -> Healing:
     world, definition = WAYS[way](rng), pipeline()
     result, models = served(rows_of(definition, *world.parts), definition, world.plan)
     clean = evenly(rng, JUDGED, world.judged_in)
-    reached = [(swap.row, accuracy(onnx, clean)) for swap, onnx in models]
-    forced = [(row, right) for row, right in reached if row <= FORCED]
-    after = [(row - FORCED, right) for row, right in reached if row > FORCED]
-    best = max(right for _, right in forced)
+    reached = [(swap, accuracy(onnx, clean)) for swap, onnx in models]
+    bad = max(number for number, (swap, _) in enumerate(reached) if swap.row <= FORCED or swap.reason == BY_COMMAND)
+    forced = [right for _, right in reached[: bad + 1]]
+    after = [(swap.row - FORCED, right) for swap, right in reached[bad + 1 :]]
+    best = max(forced)
     late = [d for d in result.decisions if d.row > FORCED]
     return Healing(
-        best=best, forced=forced[-1][1], healed=_first(after, best - CLOSE), gone=_first(after, BAD),
+        best=best, forced=forced[-1], healed=_first(after, best - CLOSE), gone=_first(after, BAD),
         rounds=sum(d.verdict == "trained" and d.trigger == "incident" for d in late),
         rollbacks=sum(d.verdict == "rolled-back" for d in late))
 

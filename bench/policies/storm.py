@@ -20,7 +20,7 @@ from producers.labelled import labelled_rows
 from schemas.messages import DriftAlert, LabelledEvent, Model, Recipe, TrainingDecision
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert, fit
-from trainer.effects import Announced, Answer, Checkpoint
+from trainer.effects import Announced, Answer, Checkpoint, Fitted, Took
 from trainer.first_model import choose, first_state
 from trainer.history import History, TrainingRows
 from trainer.session import Session, Steps
@@ -86,6 +86,8 @@ class Trainer:
             answer = None
             if isinstance(effect, TrainingDecision):
                 self._hear(effect)
+            elif isinstance(effect, Fitted):
+                answer = Took(seconds=0.0)
             elif not isinstance(effect, Checkpoint):
                 self._epoch += 1
                 answer = Announced(epoch=self._epoch, version=str(self._epoch), run="run")
