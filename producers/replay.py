@@ -16,11 +16,12 @@ from producers.resume import RUN_HEADER, Confirmed
 from producers.rows import Row, RowShape, replay_of
 from schemas.codec import WATERMARK_HEADER, EventCodec, EventFormat, encode
 from schemas.messages import Watermark
-from schemas.pipeline import Pipeline
+from schemas.pipeline import Pipeline, Retraining
 from schemas.topics import EVENTS, LABELS, topic_name
 
 BLOCK_HEADER = "block"
-BLOCK_ROWS = 50  # what is promoted within a block serves from the next one on
+_BLOCKS = 5  # to a refresh
+_PERIOD = 250  # rows, where nothing is refreshed
 _WATERMARK_EVERY_SECONDS = 1.0
 _PROGRESS_EVERY_ROWS = 200
 
@@ -39,12 +40,17 @@ class Barrier(Protocol):
         ...
 
 
+def lockstep_rows(retraining: Retraining) -> int:
+    """Rows of a block in lockstep; what is promoted within one serves from the next one on."""
+    return max(1, (retraining.refresh_labels or _PERIOD) // _BLOCKS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lockstep:
     """Blocks of rows with a barrier after their events and after their labels."""
 
+    block_rows: int
     barrier: Barrier
-    block_rows: int = BLOCK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

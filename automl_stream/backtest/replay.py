@@ -22,7 +22,7 @@ from automl_stream.demo.quality import Answers, judge
 from automl_stream.wrong_use import WrongUse
 from producers.due_labels import DueLabel, DueLabels, label_problem
 from producers.labelled import labelled_rows
-from producers.replay import BLOCK_ROWS
+from producers.replay import lockstep_rows
 from producers.rows import Row, RowShape
 from schemas.codec import WATERMARK_HEADER, EventCodec, canonical_label, decode, encode
 from schemas.messages import Command, DriftAlert, LabelledEvent, LabelValue, Prediction, Watermark
@@ -86,7 +86,8 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
     run = _Run(pipeline, plan, World(pipeline, clock, plan.golden, on_swap))
     run.train(islice(source, plan.rows_trained))
     waiting = DueLabels(plan.label_delay_rows, pipeline.task)
-    while block := list(islice(source, BLOCK_ROWS)):
+    block_rows = lockstep_rows(pipeline.retraining)
+    while block := list(islice(source, block_rows)):
         due = [label for row in block for label in waiting.after(row, run.read(row))]
         run.learn(run.score(block), due)
         on_progress(len(run.times))
@@ -94,7 +95,7 @@ def backtest(rows: Iterable[Row], pipeline: Pipeline, plan: Plan, on_progress: P
         raise WrongUse(f"{len(run.times)} rows leave nothing to replay after the {plan.rows_trained} that train the "
                        "first model; train on fewer, or give more rows")
     rest = waiting.rest(run.now, pipeline.replay.spacing if pipeline.replay else 0)
-    while due := list(islice(rest, BLOCK_ROWS)):
+    while due := list(islice(rest, block_rows)):
         run.learn([], due)
     run.learn(run.score([], ends=True), [])
     return run.result(clock() - began)

@@ -23,7 +23,7 @@ from automl_stream.services import launch_pipelines
 from producers.due_labels import label_problem
 from producers.files import Table, file_rows, open_table
 from producers.pace import Pace
-from producers.replay import Lockstep, ReplaySettings, ReplaySummary, replay
+from producers.replay import Lockstep, ReplaySettings, ReplaySummary, lockstep_rows, replay
 from producers.resume import Confirmed, run_name
 from producers.rows import Row, check_columns
 from schema_registry.events import event_codec
@@ -167,7 +167,7 @@ def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: Mapp
     settings = ReplaySettings(
         kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,
         label_delay=plan.label_delay, codec=event_codec(pipeline, os.environ),
-        lockstep=Lockstep(barrier=barrier) if plan.lockstep else None)
+        lockstep=Lockstep(block_rows=lockstep_rows(pipeline.retraining), barrier=barrier) if plan.lockstep else None)
     pace = Pace(plan.rate, time.monotonic, time.sleep)
     summary = replay(rows, pipeline, settings, pace, watcher.progress)
     watcher.stage("waiting until everything has been said")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from automl_stream.backtest.replay import Plan, backtest
 from automl_stream.backtest.result import Result
 from automl_stream.wrong_use import WrongUse
-from producers.replay import BLOCK_ROWS
+from producers.replay import lockstep_rows
 from producers.rows import Row
 from schemas.pipeline import Pipeline, load_pipeline
 from tests.backtest.conftest import CHANGE, ROWS, TRAINED, Run, payments, rows_of
@@ -67,7 +67,7 @@ def test_rounds_promotions_and_swaps_are_counted_from_the_decisions(quick: Resul
 def test_a_model_serves_from_the_block_after_the_labels_that_made_it(quick: Result) -> None:
     made_at = [decision.row for decision in quick.decisions if decision.verdict == "promoted"]
     assert [swap.row for swap in quick.swaps[1:]] == made_at
-    assert set(made_at) <= {*range(TRAINED, ROWS, BLOCK_ROWS), ROWS}
+    assert set(made_at) <= {*range(TRAINED, ROWS, lockstep_rows(payments().retraining)), ROWS}
 
 
 def test_labels_that_come_after_the_last_row_change_no_answer(run: Run, still: Result, quick: Result) -> None:
@@ -125,7 +125,8 @@ def test_rows_of_any_time_need_no_replay_table_where_it_is_said_when_they_begin(
 def test_progress_counts_the_rows_of_the_file_to_its_last() -> None:
     pipeline, heard = payments(), []
     backtest(rows_of(pipeline, 900), pipeline, Plan(rows_trained=TRAINED), heard.append)
-    assert heard == [*range(TRAINED + BLOCK_ROWS, 900, BLOCK_ROWS), 900]
+    block = lockstep_rows(pipeline.retraining)
+    assert heard == [*range(TRAINED + block, 900, block), 900]
 
 
 @pytest.mark.parametrize(("rows", "trained", "error", "words"), [

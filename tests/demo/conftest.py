@@ -15,7 +15,6 @@ from automl_stream.local_stack.ports import Ports, unused_ports
 from automl_stream.topic_log import TopicLog, TopicLogError
 
 ROWS = 4_000
-BLOCK = 500
 
 
 class Demo(Struct, kw_only=True):
