@@ -349,7 +349,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     rows: int
 
 
-Rule = Literal["evidence", "succession", "lower-loss", "bootstrap", "operator"]
+Rule = Literal["evidence", "succession", "bootstrap", "operator"]
 
 
 class GateVerdict(Struct, frozen=True, kw_only=True):
@@ -395,8 +395,9 @@ class Expert(Struct, frozen=True, kw_only=True):
     """A fitted model under judgement, without its bytes: `recipe` fits it again.
 
     `loss` and `weight` are the discounted sums of losses and of ones over rows it was not fitted on, its kind's record
-    inherited; `rows` are the fresh ones of its own. The shared sums compare it with the champion on the same rows;
-    `evidence` is the log e-value of its being better than the champion, `counter_evidence` of its being worse.
+    inherited; `rows` are the fresh ones of its own, `own_loss` the sum over them. The shared sums compare it with the
+    champion on the same rows; `evidence` is the log e-value of its being better than the champion, `counter_evidence`
+    of its being worse.
     `version`: of the registry, where it has served or serves as a canary; `registered`: the decision that it is
     registered under.
     """
@@ -404,6 +405,7 @@ class Expert(Struct, frozen=True, kw_only=True):
     decision_id: str
     recipe: Recipe
     rows: int = 0
+    own_loss: float = 0.0
     loss: float
     weight: float
     shared_rows: int = 0

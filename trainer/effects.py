@@ -32,7 +32,7 @@ class Promote:
 
 @dataclass(frozen=True, kw_only=True)
 class Withdraw:
-    """Announce that the canary of epoch `replaces` ends; answered by Announced."""
+    """Announce that the canary of epoch `replaces` ends; answered by Announced or Refused."""
 
     decision_id: str
     reason: str
@@ -64,8 +64,6 @@ class Recall:
 class Fitted:
     """The candidates of a round are fitted; answered by Took."""
 
-    decision_id: str
-
 
 @dataclass(frozen=True, kw_only=True)
 class Took:
@@ -92,10 +90,12 @@ class Announced:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The expert cannot serve; why. `epoch`: what serves, where an announcement that no trainer made took the slot."""
+    """The expert cannot serve; why. `epoch`: of the champion, `latest`: of any slot's newest announcement, where one
+    that no trainer made took the slot."""
 
     reason: str
     epoch: int | None = None
+    latest: int = -1
 
 
 Effect: TypeAlias = TrainingDecision | Promote | Withdraw | RenewProfile | Recall | Fitted | Checkpoint

@@ -28,6 +28,7 @@ class Contender:
     decision_id: str
     recipe: Recipe
     rows: int = 0
+    own_loss: float = 0.0
     loss: float = 0.0
     weight: float = 0.0
     shared_rows: int = 0
@@ -56,6 +57,7 @@ class Contender:
     def record(self, loss: float, champion_loss: float, keep: float) -> None:
         """One more row: its loss, the champion's on the same row; `keep` is what remains of the past."""
         self.rows += 1
+        self.own_loss += loss
         self.loss = self.loss * keep + loss
         self.weight = self.weight * keep + 1.0
         self.shared_rows += 1

@@ -46,19 +46,34 @@ def settle_if_done(standing: Standing, judged: TrainingRound, *, promoted: bool)
     yield from settle(standing, incident, reason, trigger=judged.trigger)
 
 
+def settle_if_over(standing: Standing, *, promoted: bool) -> Steps:
+    """End the incident whose last round was judged while a canary was tried; `promoted`: whether that one serves."""
+    incident = standing.state.incident
+    if incident is None:
+        return
+    incident = replace(incident, promotions=incident.promotions + promoted)
+    standing.change(incident=incident)
+    if policy.is_over(incident, standing.state.rounds):
+        yield from settle(standing, incident, policy.last_word(incident.promotions), trigger="canary")
+
+
 def settle(standing: Standing, incident: Incident, reason: str, *, trigger: str) -> Steps:
-    """End the incident: its rows become the reference."""
+    """End the incident: its rows become the reference, where any counts."""
     history, last, state = standing.history, standing.last, standing.state
     decision_id = derived_id("settled", incident.incident_id)
     first = history.first_since(incident.onset) or 0
     since = history.dataset(first, last)
+    past = PastIncident(opened=incident.opened, settled=state.event_time)
+    decision = standing.decision(decision_id, "settled", reason, trigger=trigger, incident_id=incident.incident_id)
+    if not since.dataset.rows:
+        yield replace(decision, reason=f"{reason}; no row since its onset counts: the reference stays")
+        standing.change(incident=None, last_incident=past)
+        return
     answered = history.fresh(max(first, standing.pool.champion.recipe.dataset.last + 1), last)
     answer = yield RenewProfile(decision_id=decision_id, rows=since.rows, answered=answered,
                                 replaces=state.champion_epoch)
-    decision = standing.decision(decision_id, "settled", reason, trigger=trigger, incident_id=incident.incident_id)
     yield replace(decision, dataset=since.dataset)
     epoch = answer.epoch if isinstance(answer, Announced) else state.champion_epoch
-    past = PastIncident(opened=incident.opened, settled=state.event_time)
     standing.change(incident=None, last_incident=past, champion_epoch=epoch)
     canary = standing.canary
     if canary is not None:  # the champion's announcement ended the trial

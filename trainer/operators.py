@@ -26,7 +26,7 @@ def obey(standing: Standing, command: Command) -> Steps:
     elif command.action == "resume":
         yield from _resume(standing, decision, command)
     elif command.action == "refresh":
-        yield from _refresh(standing, decision, command)
+        yield from _refresh(standing, decision)
     elif command.action == "promote":
         yield from _promote(standing, decision, command)
     else:
@@ -41,7 +41,7 @@ def _resume(standing: Standing, decision: TrainingDecision, command: Command) ->
     yield replace(decision, verdict="resumed", reason=command.reason or f"asked by {command.by}")
 
 
-def _refresh(standing: Standing, decision: TrainingDecision, command: Command) -> Steps:
+def _refresh(standing: Standing, decision: TrainingDecision) -> Steps:
     if standing.state.paused is not None:
         yield replace(decision, reason=f"paused: {standing.state.paused}; resume first")
         return
@@ -51,7 +51,7 @@ def _refresh(standing: Standing, decision: TrainingDecision, command: Command) -
                                        f"{rounds[-1].dataset.last}")
         return
     standing.change(refreshed_labels=standing.state.labels, refreshed_at=standing.state.event_time)
-    yield from train(standing, Due(trigger=decision.trigger, multiple=0), by=command.by)
+    yield from train(standing, Due(trigger=decision.trigger, multiple=0), ordered=decision)
 
 
 def _promote(standing: Standing, decision: TrainingDecision, command: Command) -> Steps:

@@ -6,6 +6,7 @@ larger window no longer helps, at the latest with the last round. A refresh need
 and refresh_interval of event time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -106,12 +107,21 @@ def outcome(incident: Incident, judged: TrainingRound, *, promoted: bool) -> str
     """
     if judged.incident_id != incident.incident_id:
         return None
-    won = incident.promotions + promoted
     if judged.multiple >= MAX_MULTIPLE:
-        return "the last round is judged" if won else "given up: no candidate was better, the champion stands"
+        return last_word(incident.promotions + promoted)
     if incident.promotions and not promoted:
         return "a larger window no longer helps"
     return None
+
+
+def is_over(incident: Incident, rounds: Sequence[TrainingRound]) -> bool:
+    """Whether its last round is judged; `rounds`: those that are not."""
+    return incident.next_multiple > MAX_MULTIPLE and all(r.incident_id != incident.incident_id for r in rounds)
+
+
+def last_word(promotions: int) -> str:
+    """Why an incident ends whose last round is judged."""
+    return "the last round is judged" if promotions else "given up: no candidate was better, the champion stands"
 
 
 def _reached(incident: Incident, min_new_labels: int) -> int:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from schemas.messages import Candidate, TrainingRound, derived_id
+from schemas.messages import Candidate, TrainingDecision, TrainingRound, derived_id
 from trainer import policy
 from trainer.candidates import FittedExpert
-from trainer.effects import Fitted, Steps, Took
+from trainer.effects import Fitted, Outcome, Steps, Took
 from trainer.errors import UnusableRows
 from trainer.gate import Contender, heir
 from trainer.incidents import settle_if_done
@@ -16,8 +16,8 @@ from trainer.serving import strike
 from trainer.standing import Standing
 
 
-def train_if_due(standing: Standing) -> Steps:
-    """Start a round where one is due; an incident's round and a refresh at the same row are one."""
+def train_if_due(standing: Standing) -> Outcome:
+    """Start a round where one is due; an incident's round and a refresh at the same row are one. True where it does."""
     state, retraining = standing.state, standing.pipeline.retraining
     progress = policy.Progress(labels=state.labels, event_time=state.event_time,
                                refreshed_labels=state.refreshed_labels, refreshed_at=state.refreshed_at,
@@ -26,28 +26,31 @@ def train_if_due(standing: Standing) -> Steps:
     alarm = policy.incident_due(state.incident, retraining) if state.incident is not None else None
     due = alarm or refresh
     if due is None or state.paused is not None or len(state.rounds) >= policy.MAX_ROUNDS:
-        return
+        return False
     if refresh is not None:
         standing.change(refreshed_labels=state.labels, refreshed_at=state.event_time)
     if alarm is not None and state.incident is not None:
         standing.change(incident=policy.after_round(state.incident, alarm.multiple))
     yield from train(standing, due)
+    return True
 
 
-def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
-    """One round: the decision with its recipes, then the fits. `by`: the operator who asked for it."""
+def train(standing: Standing, due: policy.Due, ordered: TrainingDecision | None = None) -> Steps:
+    """One round: the decision with its recipes, then the fits. `ordered`: the decision on the command that asks."""
     incident, history = standing.state.incident, standing.history
     incident_id = incident.incident_id if incident is not None and due.multiple else None
     dataset = history.dataset(history.first_offset(), standing.last).dataset
-    decision_id = derived_id(standing.pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
+    decision_id = ordered.decision_id if ordered is not None else derived_id(
+        standing.pipeline.name, incident_id, due.trigger, due.multiple, dataset.digest)
     planned = standing.tune(standing.pipeline, decision_id, _plans(standing, due))
     decision = replace(
         standing.decision(decision_id, "trained", f"{len(planned)} candidates are fitted{_late(standing)}",
                           trigger=due.trigger, incident_id=incident_id),
-        dataset=dataset, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned], by=by)
+        dataset=dataset, candidates=[Candidate(recipe=p.recipe, loss=None, rows=0) for p in planned],
+        by=ordered.by if ordered is not None else None)
     yield decision
     fitted, problems = _fit_candidates(standing, decision_id, planned)
-    took = yield Fitted(decision_id=decision_id)
+    took = yield Fitted()
     assert isinstance(took, Took)  # noqa: S101 - what Fitted is answered by
     standing.change(stretch=policy.stretch(took.seconds, standing.pipeline.retraining))
     trained = TrainingRound(decision_id=decision_id, trigger=due.trigger, dataset=dataset, incident_id=incident_id,
@@ -66,7 +69,7 @@ def train(standing: Standing, due: policy.Due, by: str | None = None) -> Steps:
 
 def _late(standing: Standing) -> str:
     stretch = standing.state.stretch
-    return "" if stretch == 1 else f"; fits took {stretch} times fit_seconds, and refreshes wait so many times as long"
+    return "" if stretch == 1 else f"; fits took longer than fit_seconds: the refresh waited {stretch} times as long"
 
 
 def _plans(standing: Standing, due: policy.Due) -> list[Plan]:

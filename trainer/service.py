@@ -179,6 +179,8 @@ class Trainer:
     def _execute(self, effect: Effect) -> Answer:
         match effect:
             case TrainingDecision():
+                if effect.verdict == "trained":
+                    self._fit_seconds = 0.0  # what was fitted before, at a start or for a command, is no round's
                 self._say(effect)
             case Checkpoint():
                 self._save(effect.state)
@@ -207,8 +209,11 @@ class Trainer:
         log.info("fitted", family=recipe.family, rows=data.dataset.rows, seconds=round(seconds, 3))
         return expert
 
-    def _withdraw(self, effect: Withdraw) -> Announced:
-        ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
+    def _withdraw(self, effect: Withdraw) -> Announced | Refused:
+        try:
+            ended = self._promoter.withdraw(effect.replaces, effect.reason, effect.decision_id)
+        except LostSlot as error:
+            return self._overtaken(effect.decision_id, error)
         return Announced(epoch=ended.epoch, version=ended.announcement.version)
 
     def _renew(self, effect: RenewProfile) -> Announced:
@@ -216,7 +221,8 @@ class Trainer:
         try:
             accepted = self._promoter.renew_profile(profile, effect.answered, effect.replaces, effect.decision_id)
         except LostSlot as error:
-            epoch = self._overtaken(effect.decision_id, error)
+            epoch = self._overtaken(effect.decision_id, error).epoch
+            assert epoch is not None  # noqa: S101 - there is a champion
             accepted = self._promoter.renew_profile(profile, effect.answered, epoch, effect.decision_id)
         return Announced(epoch=accepted.epoch, version=accepted.announcement.version)
 
@@ -235,11 +241,11 @@ class Trainer:
             log.error("candidate refused", decision_id=effect.decision_id, reason=str(error))
             return Refused(reason=str(error))
         except LostSlot as error:
-            return Refused(reason=str(error), epoch=self._overtaken(effect.decision_id, error))
+            return self._overtaken(effect.decision_id, error)
         return Announced(epoch=promoted.accepted.epoch, version=promoted.version, run=promoted.run)
 
-    def _overtaken(self, decision_id: str, error: LostSlot) -> int:
-        """Epoch of the champion that took the slot, where no trainer of this group announced it: what we gated is void,
+    def _overtaken(self, decision_id: str, error: LostSlot) -> Refused:
+        """The champion that took the slot, where no trainer of this group announced it: what we gated is void,
         and the next promotion replaces that one.
 
         Raises:
@@ -252,7 +258,8 @@ class Trainer:
         self._clerk.sweep()
         log.error("an announcement that is not this trainer's took the slot; the next promotion replaces it",
                   decision_id=decision_id, reason=str(error))
-        return self._announcer.models().epoch
+        models = self._announcer.models()
+        return Refused(reason=str(error), epoch=models.epoch, latest=models.latest)
 
     def _say(self, decision: TrainingDecision) -> None:
         """Write a decision, once."""

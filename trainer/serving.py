@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from schemas.messages import GateVerdict, TrainingDecision, Trial
 from trainer.breaker import is_open, struck
 from trainer.effects import Announced, Outcome, Promote, Refused, Steps, Withdraw
-from trainer.gate import Contender
+from trainer.gate import Contender, compared
 from trainer.incidents import settle
 from trainer.standing import Standing
 
@@ -60,11 +60,14 @@ def try_as_canary(standing: Standing, winner: Contender, decision: TrainingDecis
 
 
 def withdraw(standing: Standing, canary: Contender, decision: TrainingDecision, gate: GateVerdict) -> Steps:
-    """End the trial of a canary, which leaves the pool."""
+    """End the trial of a canary, which leaves the pool. A foreign announcement that took the slot has ended it."""
     answer = yield Withdraw(decision_id=decision.decision_id, reason=decision.trigger,
                             replaces=standing.state.canary_epoch)
-    assert isinstance(answer, Announced)  # noqa: S101 - what Withdraw is answered by
-    standing.change(trial=None, canary_epoch=answer.epoch)
+    if isinstance(answer, Refused):
+        standing.adopt(answer)
+    else:
+        assert isinstance(answer, Announced)  # noqa: S101 - what Withdraw is answered by
+        standing.change(trial=None, canary_epoch=answer.epoch)
     standing.pool.contenders.remove(canary)
     yield replace(decision, verdict="withdrawn", recipe=canary.recipe, gate=gate, version=canary.version)
 
@@ -85,9 +88,13 @@ def open_breaker(standing: Standing, why: str) -> Steps:
         return
     reason = f"the breaker is open: {why}; the champion stands, and nothing happens by itself until `resume`"
     standing.change(paused=reason)
-    incident = state.incident
+    incident, canary = state.incident, standing.canary
     yield standing.decision(standing.decision_id("breaker"), "paused", reason, trigger="breaker",
                             incident_id=incident.incident_id if incident is not None else None)
+    if canary is not None:
+        decision = standing.decision(standing.decision_id("trial", *canary.key), "failed", "the breaker opened",
+                                     trigger="breaker")
+        yield from withdraw(standing, canary, decision, compared("evidence", standing.pool.champion, canary))
     if incident is not None:
         yield from settle(standing, incident, "given up: the breaker opened", trigger="breaker")
 
@@ -121,7 +128,6 @@ def _crown(standing: Standing, winner: Contender, answer: Announced, decision: T
 def _refused(standing: Standing, winner: Contender, decision: TrainingDecision, gate: GateVerdict,
              answer: Refused) -> Steps:
     winner.face_new_champion()  # it must not be asked again at the next row
-    if answer.epoch is not None:
-        standing.change(champion_epoch=answer.epoch, trial=None)
+    standing.adopt(answer)
     yield replace(decision, verdict="failed", reason=answer.reason, recipe=winner.recipe, gate=gate)
     yield from strike(standing, answer.reason)

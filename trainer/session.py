@@ -70,8 +70,8 @@ class Session:
             if fresh:
                 self._count(index, event)
                 judged = yield from judge_row(standing)
-                yield from train_if_due(standing)
-                if judged:  # not before the training that is due at the same row: who comes again begins behind it
+                trained = yield from train_if_due(standing)
+                if judged or trained:  # of one row together: who comes again begins behind it
                     yield Checkpoint(state=self.snapshot())
         standing.change(covered=end)
 

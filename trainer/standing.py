@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from schemas.messages import Recipe, TrainerState, TrainingDecision, Verdict, derived_id
 from schemas.pipeline import Pipeline
 from trainer.candidates import FittedExpert
+from trainer.effects import Refused
 from trainer.gate import Contender
 from trainer.guards import Golden
 from trainer.history import History, TrainingRows
@@ -48,7 +49,9 @@ class Standing:
     @property
     def level(self) -> float:
         """Level of one contender's test: all of a round together keep to alpha."""
-        return self.pipeline.gate.alpha / self.pipeline.retraining.pool
+        retraining = self.pipeline.retraining
+        kinds = len(retraining.families) * (len(retraining.windows) + 1)  # and `onset`
+        return self.pipeline.gate.alpha / max(retraining.pool, kinds)
 
     @property
     def predecessor(self) -> Contender | None:
@@ -65,6 +68,11 @@ class Standing:
         trial = self.state.trial
         return None if trial is None else self.pool.find(
             lambda c: c.key == (trial.decision_id, trial.family, trial.window))
+
+    def adopt(self, refused: Refused) -> None:
+        """Stand on what serves where an announcement that no trainer made took the slot; it ends a trial."""
+        if refused.epoch is not None:
+            self.change(champion_epoch=refused.epoch, canary_epoch=refused.latest, trial=None)
 
     def prune(self) -> None:
         """Let go of experts that nothing waits for."""

@@ -9,7 +9,7 @@ from trainer import guards, serving
 from trainer.breaker import is_open
 from trainer.effects import Outcome, Steps
 from trainer.gate import Contender, compared, let_through, passes_evidence
-from trainer.incidents import settle_if_done
+from trainer.incidents import settle_if_done, settle_if_over
 from trainer.standing import Standing
 
 CLEARLY = 0.98  # of the loss of who knows no features
@@ -21,10 +21,9 @@ def judge_row(standing: Standing) -> Outcome:
     """All verdicts that are due after one more row. True where there were some."""
     before = standing.state
     yield from _judge_ripe(standing)
-    if standing.state.paused is None:
-        yield from _end_trial(standing)
-        yield from _undo(standing)
-        yield from _challenge(standing)
+    for step in (_end_trial, _undo, _challenge):
+        if standing.state.paused is None:
+            yield from step(standing)
     if standing.state is before:
         return False
     standing.prune()
@@ -48,16 +47,17 @@ def _judge(standing: Standing, judged: TrainingRound) -> Steps:
         dataset=judged.dataset,
         candidates=[Candidate(recipe=c.recipe, loss=c.discounted, rows=c.rows) for c in candidates])
     passed = let_through(standing.pool.champion, candidates, standing.pipeline.gate.min_rows, standing.level)
-    standing.change(hopeless=standing.state.hopeless + 1 if _is_hopeless(standing) else 0)
+    standing.change(hopeless=standing.state.hopeless + 1 if _is_hopeless(standing, candidates) else 0)
     promoted = yield from _decide(standing, passed, decision)
-    yield from settle_if_done(standing, judged, promoted=promoted)
+    if standing.canary is None:  # its end decides what the incident has come to
+        yield from settle_if_done(standing, judged, promoted=promoted)
     if is_open(standing.state.hopeless):
         yield from serving.open_breaker(standing, f"after {standing.state.hopeless} rounds of training nobody says "
                                         "more than the labels' own frequencies do: retraining does not mend this")
 
 
 def _decide(standing: Standing, passed: Passed, decision: TrainingDecision) -> Outcome:
-    """The best whom nothing speaks against serves, all at once or as a canary first. True where it does."""
+    """The best whom nothing speaks against serves, all at once or as a canary first. True where it is the champion."""
     if not passed:
         yield decision
         return False
@@ -78,7 +78,8 @@ def _decide(standing: Standing, passed: Passed, decision: TrainingDecision) -> O
         decision = replace(decision, reason=f"{verdict.rule} on {verdict.rows} fresh rows")
         share = standing.pipeline.rollout.canary_share
         if share:
-            return (yield from serving.try_as_canary(standing, winner, decision, verdict, share))
+            yield from serving.try_as_canary(standing, winner, decision, verdict, share)
+            return False
         return (yield from serving.serve(standing, winner, decision, verdict))
     index = next((i for i, o in enumerate(objections) if o is not None and o.golden), 0)
     (winner, verdict), found = passed[index], objections[index]
@@ -134,11 +135,12 @@ def _end_trial(standing: Standing) -> Steps:
     found = "better" if better else "not worse" if won else "worse"
     reason = f"the canary was {found} after {labels} labels"
     decision = standing.decision(standing.decision_id("trial", *canary.key), "failed", reason, trigger="canary")
-    if won:
-        yield from serving.serve(standing, canary, decision, verdict)
-        return
-    yield from serving.withdraw(standing, canary, decision, verdict)
-    yield from serving.strike(standing, reason)
+    served = won and (yield from serving.serve(standing, canary, decision, verdict))
+    if standing.canary is not None:  # worse, or it could not serve
+        yield from serving.withdraw(standing, canary, decision, verdict)
+    if not won:
+        yield from serving.strike(standing, reason)
+    yield from settle_if_over(standing, promoted=served)
 
 
 def _objection(standing: Standing, candidate: Contender) -> guards.Objection | None:
@@ -150,8 +152,9 @@ def _objection(standing: Standing, candidate: Contender) -> guards.Objection | N
     return guards.objection(standing.pipeline, pair, fresh, standing.golden)
 
 
-def _is_hopeless(standing: Standing) -> bool:
-    """Whether nobody in the pool is clearly better than who knows no features: of a dozen, one always is by chance."""
-    baseline = standing.state.baseline
-    losses = [c.discounted for c in (standing.pool.champion, *standing.pool.contenders) if c.discounted is not None]
+def _is_hopeless(standing: Standing, candidates: Sequence[Contender]) -> bool:
+    """Whether neither the champion nor a candidate, on its own fresh rows, is clearly better than who knows no
+    features: of a dozen, one always is by chance. Inherited records would blame the candidates for what came before."""
+    champion, baseline = standing.pool.champion.discounted, standing.state.baseline
+    losses = [c.own_loss / c.rows for c in candidates] + ([] if champion is None else [champion])
     return bool(losses) and baseline.weight > 0 and min(losses) >= CLEARLY * baseline.loss / baseline.weight

@@ -45,14 +45,14 @@ class World:
 class Healing:
     """One seed. Accuracy on honest rows of the world in which the bad champion serves: of the best champion that served
     there or before, of the bad one. `gone`: labels until a champion beats guessing; `healed`: until one is as good as
-    the best; None: never. `rounds`: of incidents, afterwards; `rollbacks`: on record."""
+    the best; None: never. `rounds`: of incidents, afterwards; `ended`: the verdict that put another in its place."""
 
     best: float
     forced: float
     gone: int | None
     healed: int | None
     rounds: int
-    rollbacks: int
+    ended: str
 
 
 def by_operator(rng: np.random.Generator) -> World:
@@ -98,7 +98,7 @@ def healing(way: str, seed: int) -> Healing:
     return Healing(
         best=best, forced=forced[-1], healed=_first(after, best - CLOSE), gone=_first(after, BAD),
         rounds=sum(d.verdict == "trained" and d.trigger == "incident" for d in late),
-        rollbacks=sum(d.verdict == "rolled-back" for d in late))
+        ended=next((d.verdict for d in late if d.verdict in ("rolled-back", "promoted") and d.trigger != BY_COMMAND), ""))
 
 
 def musts(way: str, found: Sequence[Healing]) -> list[Must]:
@@ -117,9 +117,10 @@ def musts(way: str, found: Sequence[Healing]) -> list[Must]:
              met=rounds <= INCIDENT_ROUNDS),
     ]
     if way == "by an operator":
-        back = sum(each.rollbacks > 0 for each in found)
-        checked.append(Must(what=f"{way}: the rollback is on record", limit="in every seed", met=back == len(found),
-                            found=f"in {back} of {len(found)}"))
+        back, better = (sum(each.ended == verdict for each in found) for verdict in ("rolled-back", "promoted"))
+        checked.append(Must(what=f"{way}: its end is on record", limit="rolled back, or replaced on evidence",
+                            found=f"rolled back in {back}, replaced in {better} of {len(found)}",
+                            met=back + better == len(found)))
     return checked
 
 
@@ -127,8 +128,8 @@ def table(way: str, found: Sequence[Healing]) -> Table:
     """A row a seed."""
     return Table(title=f"A bad champion, forced {way}",
                  columns=("seed", "accuracy of the best before", "of the bad one", "labels until it is gone",
-                          "until one is as good as the best", "rollbacks on record", "incidents' rounds"),
-                 rows=[(seed, each.best, each.forced, _never(each.gone), _never(each.healed), each.rollbacks,
+                          "until one is as good as the best", "ended by", "incidents' rounds"),
+                 rows=[(seed, each.best, each.forced, _never(each.gone), _never(each.healed), each.ended,
                         each.rounds) for seed, each in enumerate(found)],
                  note=f"Accuracy on honest rows. Gone: a champion beats guessing; as good: within {CLOSE}. Labels come "
                       f"in blocks of 50, {AFTER:,} in all.")

@@ -40,7 +40,7 @@ def result(names: Sequence[str] = ("a", "b"), policy: str = "default") -> Result
         policy=policy, pipeline="tiny", rows=ROWS, rows_trained=TRAINED, dead_letters=0, windows=windows, alerts=alerts,
         decisions=[Decision(row=700, verdict="trained", trigger="incident", reason="2 candidates are fitted",
                             decision_id="d1"),
-                   Decision(row=800, verdict="promoted", trigger="incident", reason="lower-loss on 100 fresh rows",
+                   Decision(row=800, verdict="promoted", trigger="incident", reason="evidence on 100 fresh rows",
                             decision_id="d1")],
         swaps=[Swap(row=TRAINED, version="1", reason="bootstrap"), Swap(row=800, version="2", reason="incident")],
         retrainings=1, promotions=1, rollbacks=0, accuracy=0.9, accuracy_frozen=0.8, mae=None, mae_frozen=None,

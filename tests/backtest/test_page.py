@@ -81,7 +81,7 @@ def test_the_page_suits_a_phone_and_the_dark() -> None:
 def test_tables_say_in_words_what_the_pictures_show() -> None:
     text = Tags(page([result()], PLOTLY)).text
     for said in ("0.9000 (0.8000)", "4 alerts", "Drift: a moved up.", "2 models", "bootstrap", "2 decisions",
-                 "lower-loss on 100 fresh rows"):
+                 "evidence on 100 fresh rows"):
         assert said in text
 
 

@@ -71,7 +71,7 @@ def shell(live: Live, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 def decide(live: Live, decision_id: str, verdict: Verdict, *, trigger: str = "refresh",
            version: str | None = None) -> None:
-    gate = GateVerdict(rule="lower-loss", champion_loss=0.5, candidate_loss=0.25, rows=100)
+    gate = GateVerdict(rule="evidence", champion_loss=0.5, candidate_loss=0.25, rows=100)
     made: dict[str, Any] = {"recipe": RECIPE, "gate": gate, "run": "r1"} if verdict == "promoted" else {}
     decision = TrainingDecision(decision_id=decision_id, incident_id=None, trigger=trigger, verdict=verdict,
                                 reason="because", at=400, version=version, **made)
@@ -131,7 +131,7 @@ def test_show_tells_lineage_rows_gate_and_alerts_of_a_version(live: Live, shell:
     assert (shown["recipe"]["dataset"]["first"], shown["recipe"]["dataset"]["last"], shown["run"]) == (10, 300, "r1")
     text = shell.text("show", "2")
     assert f"250 rows of {live.name}.labelled, offsets 10 to 300, SHA-256 {'d1' * 32}" in text
-    assert "lower-loss on 100 fresh rows: loss 0.2500, the champion's 0.5000" in text
+    assert "evidence on 100 fresh rows: loss 0.2500, the champion's 0.5000" in text
     assert "\x1b" not in text
     assert "by ann: 2 is rude (serves)" in shell.text("show", "1")
 

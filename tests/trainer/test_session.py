@@ -109,6 +109,11 @@ def test_candidates_are_all_families_on_all_windows_and_since_the_onset_in_an_in
     assert {c.recipe.window for d in quiet for c in d.candidates} == {200, "all"}
 
 
+def test_a_round_is_on_record_before_the_next_row(whole: Any) -> None:
+    """How long its fits took decides when the next is due: a trainer that comes again does not measure that anew."""
+    assert {d.at for d in whole.decisions if d.verdict == "trained"} <= {state.covered for state in whole.checkpoints}
+
+
 def test_without_refresh_labels_only_alerts_train(begin: Run, stream: Stream) -> None:
     driver = begin(refresh_labels=0)
     driver.rows(stream(driver.pipeline, FIRST, 600))

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -210,3 +211,26 @@ def test_on_a_steady_stream_no_answer_is_lost_by_retraining(
 def right(expert: FittedExpert, rows: Rows) -> int:
     answers = expert.predict(rows).argmax(axis=1)
     return sum(expert.metadata.classes[k] == label for k, label in zip(answers, rows.labels, strict=True))
+
+
+def test_an_incident_does_not_settle_while_a_canary_is_tried_and_settles_after_it(begin: Run, stream: Stream) -> None:
+    driver = begin(refresh_labels=0, canary=0.1, min_new_labels=50)
+    driver.rows(stream(driver.pipeline, FIRST, 600))
+    driver.alert(580)
+    driver.rows(stream(driver.pipeline, 600, 2_200))
+    kinds = ("canary", "promoted", "withdrawn", "settled")
+    spoken = [(d.verdict, d.trigger) for d in driver.decisions if d.verdict in kinds]
+    assert spoken[0] == ("canary", "incident")
+    assert all(after[1] == "canary" for (verdict, _), after in pairwise(spoken) if verdict == "canary")
+    assert "promoted" in {verdict for verdict, _ in spoken}
+    assert ("settled", "incident") in spoken
+    assert driver.session.snapshot().incident is None
+
+
+def test_an_incident_without_a_row_that_counts_ends_and_the_reference_stays(begin: Run, stream: Stream) -> None:
+    driver = begin(refresh_labels=0, min_new_labels=10, label_quota=0.5)  # of one labeller nothing is within the quota
+    driver.alert(FIRST)
+    driver.rows([replace(row, labeller="ada") for row in stream(driver.pipeline, FIRST, FIRST + 200)])
+    (settled,) = [d for d in driver.decisions if d.verdict == "settled"]
+    assert settled.reason.endswith("the reference stays")
+    assert driver.profiles == []
