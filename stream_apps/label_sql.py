@@ -3,6 +3,7 @@
 from typing import LiteralString
 
 # A conflict enters the training log at once where the label did; one that waits in its block goes on waiting there.
+# A worker that was stopped between KEPT and STORE, and comes again behind its successor, sets nothing back.
 STORE: LiteralString = """
 insert into {schema}.labels as kept
   (entity, event_id, ts, label, revision, labeller, partition, block, block_size, conflict, ripe)
@@ -15,6 +16,7 @@ set ts = excluded.ts, label = excluded.label, revision = excluded.revision, labe
     partition = excluded.partition, block_size = excluded.block_size,
     block = case when excluded.conflict and kept.emitted_revision = kept.revision then null else excluded.block end,
     conflict = excluded.conflict, ripe = kept.ripe or excluded.ripe, implicit = false, expired = false
+where kept.implicit or (excluded.revision, excluded.conflict) >= (kept.revision, kept.conflict)
 """
 
 KEPT: LiteralString = """
@@ -83,6 +85,7 @@ with said as (
 )
 update {schema}.labels l set emitted_revision = s.revision, emitted_conflict = s.conflict
 from said s where l.entity = s.entity and l.event_id = s.event_id
+  and (l.emitted_revision is null or l.emitted_revision <= s.revision)
 """
 
 WAITING: LiteralString = """

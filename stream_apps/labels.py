@@ -167,8 +167,10 @@ def _reason(record: Any, error: ValueError) -> DeadLetterReason:
 def _block(headers: Sequence[tuple[str, bytes | None]]) -> tuple[int | None, int | None]:
     for name, value in headers or ():
         if name == "block":
-            number, size = (value or b"").split(b"/")  # a header may have no value
-            return int(number), int(size)
+            number, size = map(int, (value or b"").split(b"/"))  # a header may have no value
+            if number < 0 or size < 1:
+                raise ValueError(f"header 'block' says {number}/{size}: a number from 0 on and a size from 1 on")
+            return number, size
     return None, None
 
 

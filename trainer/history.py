@@ -213,6 +213,8 @@ class History:
         contradicts = entry.revision == former.revision and (entry.conflict or entry.label != former.label)
         if higher or contradicts:
             self._void_from[before] = min(offset, self._void_from[before])
+        if contradicts:
+            self._fresh[before] = False  # nobody knows its label: it judges nobody either
         if higher:
             self._newest[entry.event] = self._base + index
         if not higher or entry.conflict:

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from automl_stream.topic_log import Record
 from automl_stream.verify.deliveries import Delivery, read_deliveries
 from automl_stream.verify.difference import Difference, Seen
 from automl_stream.verify.recording import Recording
+from schemas.codec import decode
 from schemas.messages import (
     DeadLetter,
     DriftAlert,
@@ -116,12 +115,11 @@ def check_readable(reading: Reading, seen: Seen) -> Iterator[Difference]:
 
 
 def _decode(recording: Recording, topic: Topic, kind: Any) -> tuple[list[Entry[Any]], list[Difference]]:
-    decode = msgspec.json.Decoder(kind).decode
     found: list[Entry[Any]] = []
     bad: list[Difference] = []
     for record in recording.log(topic).records:
         try:
-            found.append(Entry(record=record, message=decode(record.value or b"")))
+            found.append(Entry(record=record, message=decode(record.value or b"", kind)))
         except ValueError as error:  # msgspec's errors and bad UTF-8
             where = f"{topic.name} {record.partition}/{record.offset}"
             bad.append(Difference(check=READABLE, where=where, expected=topic.message, found=str(error)))

@@ -25,6 +25,7 @@ FIRST, HONEST, CHANGED, AFTER = 3_000, 500, 1_500, 3_000  # rows: train, as befo
 FORCED = FIRST + HONEST + CHANGED
 JUDGED = 2_500  # rows of each segment
 BY_COMMAND = "command: promote"
+ENDS = ("rolled-back", "promoted")
 BAD = 0.5  # accuracy that guessing reaches
 CLOSE = 0.02  # accuracy that is as good as before
 MOST_LABELS = 500
@@ -98,7 +99,7 @@ def healing(way: str, seed: int) -> Healing:
     return Healing(
         best=best, forced=forced[-1], healed=_first(after, best - CLOSE), gone=_first(after, BAD),
         rounds=sum(d.verdict == "trained" and d.trigger == "incident" for d in late),
-        ended=next((d.verdict for d in late if d.verdict in ("rolled-back", "promoted") and d.trigger != BY_COMMAND), ""))
+        ended=next((d.verdict for d in late if d.verdict in ENDS and d.trigger != BY_COMMAND), ""))
 
 
 def musts(way: str, found: Sequence[Healing]) -> list[Must]:

@@ -10,12 +10,13 @@ from bench.policies.forced import Healing
 
 
 def healing(**changed: Any) -> Healing:
-    return Healing(**{"best": 0.9, "forced": 0.2, "gone": 250, "healed": 500, "rounds": 4, "rollbacks": 1} | changed)
+    plain = {"best": 0.9, "forced": 0.2, "gone": 250, "healed": 500, "rounds": 4, "ended": "rolled-back"}
+    return Healing(**plain | changed)
 
 
 @pytest.mark.parametrize(("changed", "missed"), [
     ({}, set()), ({"forced": 0.6}, {0}), ({"gone": None}, {1}), ({"gone": 750}, {1}), ({"rounds": 5}, {2}),
-    ({"rollbacks": 0}, {3})])
+    ({"ended": ""}, {3})])
 def test_a_bad_champion_must_be_forced_gone_soon_without_a_loop_and_on_record(
         changed: dict[str, Any], missed: set[int]) -> None:
     found = forced.musts("by an operator", [healing(), healing(**changed)])
