@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,7 +13,7 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.messages import Label, LabelledEvent, LabelValue, Model, Prediction
 from schemas.pipeline import Pipeline, parse_pipeline
-from stream_apps.label_join import LabelJoin
+from stream_apps.label_join import Connection, LabelJoin
 from stream_apps.label_states import StoredLabel
 from stream_apps.labels import LabelAgent
 from stream_apps.record import Recorder
@@ -193,6 +193,32 @@ def test_a_conflict_with_a_label_of_a_block_holds_up_no_block(play: Play) -> Non
     play(scenario)
 
 
+class Stopped(LabelJoin):
+    """A worker that is stopped after it has read what is kept; its successor stores meanwhile."""
+
+    def __init__(self, storage: Storage, desk: Desk, later: StoredLabel) -> None:
+        super().__init__(storage, desk.pipeline.pipeline)
+        self._desk, self._later = desk, later
+
+    async def _kept(self, connection: Connection, labels: Sequence[StoredLabel]) -> dict[tuple[str, str], StoredLabel]:
+        kept = await super()._kept(connection, labels)
+        await self._desk.join.store([*labels, self._later])
+        return kept
+
+
+@pytest.mark.parametrize("later", [label("e", "no", revision=1), label("e", "no")])
+def test_a_worker_that_comes_again_behind_its_successor_sets_nothing_back(play: Play, later: StoredLabel) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.predict(prediction("e"))
+        storage = Storage(desk.url, desk.pipeline.name)
+        await Stopped(storage, desk, later).store([label("e")])
+        await storage._drop()
+        (event,) = await desk.emitted()
+        assert (event.revision, event.conflict) == (later.revision, not later.revision)
+
+    play(scenario)
+
+
 def test_numbers_that_are_equal_are_no_conflict(play: Play) -> None:
     async def scenario(desk: Desk) -> None:
         assert await desk.join.store([label("e", 1e300)]) == {"new": 1}
@@ -355,7 +381,8 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
                encode(Label(event_id="i", entity=random.Random(1).randbytes(10_000).hex(), ts=1, label="a"))]
         records = [label_record(k, value) for k, value in enumerate([*bad, good])]
         misplaced = encode(Label(event_id="b", entity="x", ts=1, label="a"))
-        records += [label_record(98, misplaced, b"one/of many"), label_record(99, misplaced)]
+        records += [label_record(97, misplaced, b"1/-1"), label_record(98, misplaced, b"one/of many"),
+                    label_record(99, misplaced)]
         records[-1].headers = [("block", None)]  # type: ignore[list-item]  # what Kafka makes of a header without a value
         await agent.store(FakeStream((f"{desk.pipeline.name}.labels", 0, records)))
         await desk.predict(prediction("good"))
@@ -368,7 +395,7 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
         assert [(position, value) for position, _, value in refused] == [
             (r.offset, r.value) for r in records if r.value != good]
         reasons = [reason.partition(":")[0] for _, reason, _ in refused]
-        assert reasons == ["empty", "malformed", "malformed", "malformed", *["storage"] * 5, "invalid", "invalid"]
+        assert reasons == ["empty", "malformed", "malformed", "malformed", *["storage"] * 5, *["invalid"] * 3]
         for reason in set(reasons):
             assert agent.metrics.refused.labels(reason)._value.get() == reasons.count(reason)
         forget_metrics(agent.metrics)
