@@ -13,6 +13,7 @@ from trainer.incidents import settle_if_done, settle_if_over
 from trainer.standing import Standing
 
 CLEARLY = 0.98  # of the loss of who knows no features
+BY_CHANCE = 0.9  # of it, which a candidate may come near on few rows
 
 Passed = Sequence[tuple[Contender, GateVerdict]]
 
@@ -154,7 +155,10 @@ def _objection(standing: Standing, candidate: Contender) -> guards.Objection | N
 
 def _is_hopeless(standing: Standing, candidates: Sequence[Contender]) -> bool:
     """Whether neither the champion nor a candidate, on its own fresh rows, is clearly better than who knows no
-    features: of a dozen, one always is by chance. Inherited records would blame the candidates for what came before."""
+    features. Inherited records would blame the candidates for what came before them."""
     champion, baseline = standing.pool.champion.discounted, standing.state.baseline
-    losses = [c.own_loss / c.rows for c in candidates] + ([] if champion is None else [champion])
-    return bool(losses) and baseline.weight > 0 and min(losses) >= CLEARLY * baseline.loss / baseline.weight
+    if champion is None or not baseline.weight or not candidates:
+        return False
+    uninformed = baseline.loss / baseline.weight
+    best = min(c.own_loss / c.rows for c in candidates)
+    return champion >= CLEARLY * uninformed and best >= BY_CHANCE * uninformed

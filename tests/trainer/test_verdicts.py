@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.messages import LabelledEvent
+from schemas.messages import LabelledEvent, Model
 from schemas.pipeline import Pipeline, Rollout
 from trainer.candidates import FittedExpert
 from trainer.history import History, Rows
@@ -18,6 +18,7 @@ Run = Callable[..., Any]
 
 FIRST = 300
 NEVER = 10**6
+SERVED = Model(version="1", digest="", epoch=0)
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -230,7 +231,7 @@ def test_an_incident_does_not_settle_while_a_canary_is_tried_and_settles_after_i
 def test_an_incident_without_a_row_that_counts_ends_and_the_reference_stays(begin: Run, stream: Stream) -> None:
     driver = begin(refresh_labels=0, min_new_labels=10, label_quota=0.5)  # of one labeller nothing is within the quota
     driver.alert(FIRST)
-    driver.rows([replace(row, labeller="ada") for row in stream(driver.pipeline, FIRST, FIRST + 200)])
+    driver.rows([replace(row, labeller="ada", model=SERVED) for row in stream(driver.pipeline, FIRST, FIRST + 200)])
     (settled,) = [d for d in driver.decisions if d.verdict == "settled"]
     assert settled.reason.endswith("the reference stays")
     assert driver.profiles == []
