@@ -10,7 +10,6 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.models import get_model_info
@@ -83,10 +82,11 @@ def test_a_run_names_its_rows_and_the_code_that_made_it(registry_settings: Regis
     assert run.info.status == "FINISHED"
 
 
-def test_mlflow_loads_the_version_and_holds_callers_to_its_signature(registry_settings: RegistrySettings) -> None:
+def test_mlflow_loads_the_version_and_holds_callers_to_its_signature(
+        registry_settings: RegistrySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = metadata_of(tiny_pipeline())
     made = Registry(registry_settings).register(registration("d1", onnx_bytes(1.0, metadata), metadata))
-    mlflow.set_tracking_uri(registry_settings.tracking_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry_settings.tracking_uri)  # set_tracking_uri would leave it set
     signature = get_model_info(f"models:/pipeline/{made.version}").signature
     assert signature is not None
     assert signature.outputs is not None
