@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from schemas.messages import FeatureValue, LabelValue, Message
@@ -17,6 +18,8 @@ MessageT = TypeVar("MessageT")
 
 TYPE_HEADER = "type"
 WATERMARK_HEADER = (TYPE_HEADER, b"watermark")
+ANSWERED_EPOCH = "answered-epoch"
+_EPOCH_DIGITS = 18  # of an offset: 64 bits hold more
 
 # Bounds of a time that datetime can still name: years 1 to 9999.
 MIN_TS = -62_135_596_800_000
@@ -54,6 +57,13 @@ def _reader(decoder: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             raise msgspec.DecodeError("JSON is nested too deeply") from error
 
     return read
+
+
+def answered_epoch(headers: Iterable[tuple[str, bytes | None]]) -> int | UnsetType:
+    """Epoch of the model whose answer was given when the event was written; unset where there was none. Anyone may
+    write a header: one that says no epoch says nothing."""
+    said = next((value for name, value in headers if name == ANSWERED_EPOCH), None)
+    return int(said) if said is not None and said.isdigit() and len(said) <= _EPOCH_DIGITS else UNSET
 
 
 def epoch_ms(ts: int | datetime) -> int:

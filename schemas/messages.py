@@ -6,7 +6,7 @@ All times are epoch milliseconds. Readers ignore unknown fields; a missing optio
 import hashlib
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 FeatureValue = float | str | bool | None
 LabelValue = str | float
@@ -39,7 +39,8 @@ class Model(Struct, frozen=True, kw_only=True):
 
 class Prediction(Message, frozen=True, kw_only=True):
     """One scored event. `score`: probability of the positive class (binary), of the predicted one (multiclass),
-    or the predicted value (regression). `features` is the vector that was scored, in the definition's order."""
+    or the predicted value (regression). `features` is the vector that was scored, in the definition's order.
+    `answered_epoch`: of the model whose answer somebody was given before; not written where nobody was."""
 
     event_id: str
     entity: str
@@ -53,6 +54,7 @@ class Prediction(Message, frozen=True, kw_only=True):
     probabilities: list[float] | None = None
     features: list[FeatureValue]
     scored_at: int
+    answered_epoch: int | UnsetType = UNSET
 
 
 DeadLetterReason = Literal["empty", "malformed", "invalid", "timestamp", "future", "expired", "poison"]

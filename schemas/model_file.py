@@ -5,18 +5,23 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from schemas.messages import FeatureValue
 from schemas.pipeline import Feature, Task
 
 METADATA_KEY = "automl-stream"
 
 
 class ModelMetadata(Struct, frozen=True, kw_only=True):
-    """Inputs in order, known categories of the non-numeric ones, classes in the order of the probabilities."""
+    """Inputs in order, known categories of the non-numeric ones, classes in the order of the probabilities.
+
+    `background`: some of the rows it was fitted on, in the order of the features; what an answer is explained against.
+    """
 
     task: Task
     features: tuple[Feature, ...]
     categories: dict[str, tuple[str, ...]]
     classes: tuple[str, ...]
+    background: tuple[tuple[FeatureValue, ...], ...] = ()
 
     def codes(self) -> list[dict[Any, int]]:
         """Code of each known value, one table per category or boolean feature in order."""

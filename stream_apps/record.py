@@ -31,7 +31,7 @@ Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
 _COLUMNS = ("source", "source_day", "partition", "position", "event_id", "entity", "ts", "pipeline_digest",
             "model_version", "model_digest", "model_epoch", "prediction", "score", "probabilities", "features",
-            "scored_at")
+            "scored_at", "answered_epoch")
 _STAGE = "stage"
 NULL = msgspec.Raw(b"null")
 
@@ -51,6 +51,7 @@ class _Stored(Struct, frozen=True, kw_only=True, gc=False):
     probabilities: msgspec.Raw = NULL
     features: msgspec.Raw
     scored_at: int
+    answered_epoch: int | None = None
 
 
 class Recorder:
@@ -192,7 +193,7 @@ def _row(record: Any) -> tuple[Any, ...]:
     probabilities = None if p.probabilities == NULL else str(p.probabilities, "utf-8")
     return (p.source, p.source_day, int(partition), int(position), p.event_id, p.entity, p.ts, p.pipeline_digest,
             p.model.version, p.model.digest, p.model.epoch, str(p.prediction), p.score, probabilities,
-            str(p.features, "utf-8"), p.scored_at)
+            str(p.features, "utf-8"), p.scored_at, p.answered_epoch)
 
 
 def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage]:

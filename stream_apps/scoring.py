@@ -9,10 +9,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import chain, compress, repeat
+from operator import attrgetter
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from schemas.codec import (
     MAX_TS,
@@ -21,6 +23,7 @@ from schemas.codec import (
     EventCodec,
     EventFormat,
     FeatureMatrix,
+    answered_epoch,
     decode,
     encode,
     epoch_ms,
@@ -77,6 +80,7 @@ def joined(parts: Sequence[ScoredChunk]) -> ScoredChunk:
 _PredictionRow = msgspec.defstruct(
     "PredictionRow", Prediction.__struct_fields__, gc=False)
 _encode_lines = msgspec.json.Encoder().encode_lines
+_headers_of = attrgetter("headers")
 
 
 class Scorer:
@@ -200,7 +204,8 @@ class Scorer:
         rows = map(
             _PredictionRow, repeat(1), [e.event_id for e in events], [e.entity for e in events], ts.tolist(),
             [f"{prefix}{r.offset}" for r in records], _days(_timestamps(records)), repeat(self._digest),
-            answers.models, answers.labels, answers.scores, answers.probabilities, values, repeat(now))
+            answers.models, answers.labels, answers.scores, answers.probabilities, values, repeat(now),
+            _answered(records))
         # In JSON a line break inside of a text is escaped: each line is one prediction.
         return list(zip([r.key for r in records], _encode_lines(list(rows)).splitlines(), strict=True))
 
@@ -244,6 +249,13 @@ def _whole_times(contents: list[Any]) -> Ints:
 
 def _timestamps(records: Sequence[Record]) -> Ints:
     return np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records))
+
+
+def _answered(records: Sequence[Record]) -> Iterable[int | UnsetType]:
+    """Epochs that were answered; rows from a producer have no headers, and are not looked at one by one."""
+    if not any(map(_headers_of, records)):
+        return repeat(UNSET)
+    return [answered_epoch(record.headers) for record in records]
 
 
 def _days(record_ts: Ints) -> Iterable[str]:

@@ -15,7 +15,8 @@ from schemas.pipeline import Pipeline
 
 _PREDICTIONS = """
 select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
-       model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at
+       model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at,
+       answered_epoch
 from {schema}.predictions
 """
 _MESSAGES = "select topic, partition, position, record_ts, key, value from {schema}.messages"
@@ -103,5 +104,6 @@ class Database:
 
 def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Probabilities and features are JSON."""
-    *before, probabilities, features, scored_at = row
-    return (*before, None if probabilities is None else _probabilities(probabilities), _features(features), scored_at)
+    *before, probabilities, features, scored_at, answered_epoch = row
+    return (*before, None if probabilities is None else _probabilities(probabilities), _features(features), scored_at,
+            answered_epoch)

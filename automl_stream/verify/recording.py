@@ -28,6 +28,7 @@ class PredictionRow(Struct, frozen=True, kw_only=True):
     probabilities: list[float] | None
     features: list[FeatureValue]
     scored_at: int
+    answered_epoch: int | None
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Entry, Reading
@@ -59,6 +59,7 @@ def _row(prediction: Prediction) -> PredictionRow:
     model, _ = fields.pop("model"), fields.pop("v")
     _, partition, position = prediction.source.rsplit("-", 2)
     fields["prediction"] = str(prediction.prediction)
+    fields["answered_epoch"] = None if prediction.answered_epoch is UNSET else prediction.answered_epoch
     return PredictionRow(**fields, partition=int(partition), position=int(position), model_version=model.version,
                          model_digest=model.digest, model_epoch=model.epoch)
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnxruntime
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from schemas.messages import Model, Prediction
 
@@ -67,7 +67,7 @@ class Work:
         rows = map(
             _PredictionRow, repeat(1), [e.event_id for e in events], [e.entity for e in events],
             [e.ts for e in events], sources, repeat(day), repeat(self._digest), repeat(self._model), labels, scores,
-            probabilities, features, repeat(now))
+            probabilities, features, repeat(now), repeat(UNSET))
         return self.encode_lines(list(rows)).splitlines()
 
     def one(self, value: bytes, source: str) -> bytes:

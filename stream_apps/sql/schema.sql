@@ -2,7 +2,8 @@
 
 create schema if not exists {schema};
 
--- One row a delivery; of several predictions the one with the highest epoch stays.
+-- One row a delivery; of several predictions the one with the highest epoch stays. answered_epoch: of the model whose
+-- answer somebody was given before, over the prediction API.
 create table if not exists {schema}.predictions (
   source text not null,
   source_day date not null,
@@ -20,6 +21,7 @@ create table if not exists {schema}.predictions (
   probabilities jsonb,
   features jsonb not null,
   scored_at bigint not null,
+  answered_epoch bigint,
   primary key (source_day, source)
 ) partition by range (source_day);
 create index if not exists predictions_event on {schema}.predictions (entity, event_id);

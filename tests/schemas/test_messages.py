@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from schemas.codec import EventCodec, decode, encode
 from schemas.messages import (
@@ -60,7 +61,7 @@ EXAMPLES: list[Message] = [
     Watermark(ts=946_684_800_000, ends=True),
     Prediction(event_id="e1", entity="card-9", ts=946_684_800_000, source="T-0-12", source_day="2026-01-31",
                pipeline_digest="aa", model=MODEL, prediction="yes", score=0.75, probabilities=[0.25, 0.75],
-               features=[1.5, "grün", True, None], scored_at=1_769_817_600_000),
+               features=[1.5, "grün", True, None], scored_at=1_769_817_600_000, answered_epoch=40),
     DeadLetter(source="T-0-13", reason="invalid", detail="Expected `float`, got `str`", raw=b"\xff\x00{", raw_key=b"k",
                record_ts=1_769_817_600_000, last_offset=13),
     ScoreState(partition=0, covered=14, epoch=41, watermark=None, windows=[WINDOW], late_rows=1, paused=False,
@@ -142,6 +143,13 @@ def test_a_report_from_before_it_had_an_onset_and_more_statistics_is_still_read(
     assert (feature.wasserstein, feature.chi_square, feature.mean_shift, feature.spread_shift) == (None,) * 4
 
 
+def test_a_prediction_of_an_event_that_nobody_was_answered_about_says_nothing_of_it() -> None:
+    golden = (GOLDEN / "Prediction.unanswered.json").read_bytes().rstrip(b"\n")
+    message = decode(golden, Prediction)
+    assert message.answered_epoch is UNSET
+    assert encode(message) == golden
+
+
 def test_every_message_type_has_golden_bytes() -> None:
     own = {kind for kind in Message.__subclasses__() if kind.__module__ == Message.__module__}
     assert own == {type(message) for message in EXAMPLES}
@@ -155,10 +163,11 @@ def test_an_event_is_written_as_it_always_was() -> None:
 
 def test_the_metadata_of_a_model_is_written_as_it_always_was() -> None:
     metadata = ModelMetadata(task="binary", categories={"c": ("x",)}, classes=("no", "yes"), features=(
-        Feature(name="c", type="category", optional=True, default="x"), Feature(name="b", type="boolean")))
+        Feature(name="c", type="category", optional=True, default="x"), Feature(name="b", type="boolean")),
+        background=(("x", True), (None, False)))
     text = ('{"task":"binary","features":[{"name":"c","type":"category","optional":true,"default":"x","owner":"",'
             '"description":""},{"name":"b","type":"boolean","optional":false,"default":null,"owner":"",'
-            '"description":""}],"categories":{"c":["x"]},"classes":["no","yes"]}')
+            '"description":""}],"categories":{"c":["x"]},"classes":["no","yes"],"background":[["x",true],[null,false]]}')
     assert metadata.to_json() == text
     assert ModelMetadata.from_json(text) == metadata
     assert metadata.codes() == [{"x": 0}, {False: 0, True: 1}]

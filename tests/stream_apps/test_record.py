@@ -65,11 +65,12 @@ def prediction(offset: int, epoch: int = 0, **changes: Any) -> bytes:
 
 
 def test_a_prediction_is_stored_as_it_was_said(desk: Desk) -> None:
-    desk.record(prediction(3), prediction(4, prediction=1.5, probabilities=None))
+    desk.record(prediction(3), prediction(4, prediction=1.5, probabilities=None, answered_epoch=40))
     assert desk.rows("source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, "
-                     "model_version, model_epoch, prediction, score, probabilities, features, scored_at") == [
-        ("T-1-3", "2026-01-31", 1, 3, "e3", "x", 5, "d", "1", 0, "yes", 0.75, [0.25, 0.75], [1.5, None, "x"], 7),
-        ("T-1-4", "2026-01-31", 1, 4, "e4", "x", 5, "d", "1", 0, "1.5", 0.75, None, [1.5, None, "x"], 7)]
+                     "model_version, model_epoch, prediction, score, probabilities, features, scored_at, "
+                     "answered_epoch") == [
+        ("T-1-3", "2026-01-31", 1, 3, "e3", "x", 5, "d", "1", 0, "yes", 0.75, [0.25, 0.75], [1.5, None, "x"], 7, None),
+        ("T-1-4", "2026-01-31", 1, 4, "e4", "x", 5, "d", "1", 0, "1.5", 0.75, None, [1.5, None, "x"], 7, 40)]
 
 
 def test_of_several_predictions_of_a_source_the_highest_epoch_counts_in_any_order(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from drift.profile import ReferenceProfile
 from schemas.avro import AvroEventCodec
@@ -75,6 +76,19 @@ def test_an_event_becomes_a_prediction_that_names_its_source_model_and_what_was_
     assert (found.features, found.prediction) == ([1.0, None, "unseen"], "yes")
     assert found.score == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-6)
     assert found.probabilities == pytest.approx([1 - found.score, found.score])
+
+
+def test_a_prediction_tells_which_answer_was_given_before_and_only_where_one_was() -> None:
+    said = [[], [("answered-epoch", b"41")], [("note", b"1"), ("answered-epoch", b"7")], [("answered-epoch", b"-1")],
+            [("answered-epoch", b"9" * 19)], [("answered-epoch", None)], [("answered-epoch", "٣".encode())]]
+    records = [FakeRecord(offset=k, timestamp=WALL, value=GOOD, headers=headers) for k, headers in enumerate(said)]
+    chunk = SCORER.run(records, 0, serving(MODEL), WALL)
+    assert chunk.dead_letters == []
+    found = [decode(value, Prediction).answered_epoch for _, value in chunk.predictions]
+    assert found == [UNSET, 41, 7, *[UNSET] * 4]
+    assert [b"answered_epoch" in value for _, value in chunk.predictions] == [False, True, True, *[False] * 4]
+    plain = SCORER.run([FakeRecord(offset=0, timestamp=WALL, value=GOOD)], 0, serving(MODEL), WALL)
+    assert plain.predictions == chunk.predictions[:1]
 
 
 def test_a_multiclass_score_is_that_of_the_winner_and_a_regression_score_is_the_value() -> None:

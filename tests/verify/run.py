@@ -11,7 +11,7 @@ from automl_stream.verify.recording import LabelRow, MessageRow, PredictionRow, 
 from automl_stream.verify.tables import RECORDED
 from drift.losses import loss_row
 from drift.profile import ReferenceProfile
-from schemas.codec import WATERMARK_HEADER, decode, encode
+from schemas.codec import ANSWERED_EPOCH, WATERMARK_HEADER, decode, encode
 from schemas.messages import (
     Artifact,
     DriftAlert,
@@ -107,10 +107,12 @@ class Run:
         self.append(MODEL_ARTIFACTS, 0, f"{digest}/1".encode(), data[half:])
         return Artifact(digest=digest, size=len(data), offset=offset)
 
-    def event(self, partition: int, event_id: str, ts: int, features: Mapping[str, object]) -> None:
-        """An event whose entity is its id."""
+    def event(self, partition: int, event_id: str, ts: int, features: Mapping[str, object],
+              answered: Model | None = None) -> None:
+        """An event whose entity is its id; `answered`: by whom somebody was answered about it."""
         value = msgspec.json.encode({"event_id": event_id, "ts": ts, "entity": event_id, "features": features})
-        self.append(EVENTS, partition, event_id.encode(), value)
+        headers = [] if answered is None else [(ANSWERED_EPOCH, b"%d" % answered.epoch)]
+        self.append(EVENTS, partition, event_id.encode(), value, *headers)
 
     def watermark(self, partition: int, ts: int, *, ends: bool = False) -> None:
         """A producer's watermark."""
@@ -236,7 +238,7 @@ def _row(p: Prediction) -> PredictionRow:
         event_id=p.event_id, entity=p.entity, ts=p.ts, pipeline_digest=p.pipeline_digest,
         model_version=p.model.version, model_digest=p.model.digest, model_epoch=p.model.epoch,
         prediction=str(p.prediction), score=p.score, probabilities=p.probabilities, features=p.features,
-        scored_at=p.scored_at)
+        scored_at=p.scored_at, answered_epoch=None if p.answered_epoch is msgspec.UNSET else p.answered_epoch)
 
 
 def _label_row(label: Label) -> LabelRow:
@@ -258,10 +260,11 @@ def small_run() -> Run:
     for i in range(40):
         run.event(i % 2, f"e{i}", i * 1_000, {"a": i / 10 - 2, "b": None if i % 7 == 0 else i % 3, "c": "xyz"[i % 3]})
     run.append(EVENTS, 0, b"bad", b"{")
-    run.event(1, "late", 1_000, {"a": 0, "b": 0, "c": "x"})
+    run.event(1, "late", 1_000, {"a": 0, "b": 0, "c": "x"}, answered=second.model)
     for partition in range(2):
         run.watermark(partition, 39_000, ends=True)
-        run.event(partition, f"after{partition}", 45_000, {"a": 0, "b": 0, "c": "x"})
+        run.event(partition, f"after{partition}", 45_000, {"a": 0, "b": 0, "c": "x"},
+                  answered=[None, first.model][partition])
     run.score(0, [(5, first, False), (8, first, True), (20, second, False)])
     run.score(1, [(9, first, False), (1, second, False), (20, second, False)])
     run.label_everything()

@@ -116,6 +116,20 @@ def readable_after_all(recording: Recording) -> Recording:
     return with_records(recording, EVENTS, records)
 
 
+def answered(recording: Recording) -> int:
+    """Place of the prediction of an event that somebody was answered about."""
+    return next(n for n, r in enumerate(recording.log(PREDICTIONS).records) if b'"answered_epoch":' in (r.value or b""))
+
+
+def answer_forgotten(recording: Recording) -> Recording:
+    return altered(recording, PREDICTIONS, answered(recording), Prediction, answered_epoch=msgspec.UNSET)
+
+
+def answer_not_stored(recording: Recording) -> Recording:
+    rows = [msgspec.structs.replace(row, answered_epoch=None) for row in recording.rows.predictions]
+    return rows_of(recording, predictions=rows)
+
+
 UNKNOWN_EPOCH = Model(version="1", digest="", epoch=77)
 
 MUTATIONS: dict[str, tuple[str, Mutation]] = {
@@ -128,6 +142,8 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "a prediction of another event": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, event_id="z")),
     "a prediction of another day": (
         "identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, source_day="2000-01-01")),
+    "an answer made up": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, answered_epoch=0)),
+    "another answer": ("identity", answer_forgotten),
     "other features": ("identity", lambda r: altered(r, PREDICTIONS, 3, Prediction, features=[1.0, 2.0, "x"])),
     "an altered score": ("scores", lambda r: altered(r, PREDICTIONS, 3, Prediction, score=0.123)),
     "another label": ("scores", lambda r: altered(r, PREDICTIONS, 0, Prediction, prediction="yes")),
@@ -156,6 +172,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
         "predictions table", lambda r: rows_of(r, predictions=[*r.rows.predictions, r.rows.predictions[0]])),
     "a row of PostgreSQL missing": ("predictions table", lambda r: rows_of(r, predictions=r.rows.predictions[1:])),
     "a row of PostgreSQL altered": ("predictions table", lambda r: row_altered(r, entity="z")),
+    "a row of PostgreSQL that forgets the answer": ("predictions table", answer_not_stored),
     "a row of PostgreSQL of a lower epoch": ("predictions table", lambda r: row_altered(r, model_epoch=-1)),
     "a message missing in PostgreSQL": ("messages table", lambda r: rows_of(r, messages=r.rows.messages[1:])),
     "a model's byte flipped": ("models", lambda r: byte_flipped(r, MODEL_ARTIFACTS, 1)),
@@ -184,6 +201,11 @@ def test_a_concept_alert_answers_its_report_like_any_other(recording: Recording)
     assert judge(changed).checks["alerts"].differences == 0
     silent = altered(changed, DRIFT_STATS, 0, DriftReport, alarm=False)
     assert judge(silent).checks["alerts"].differences == 1
+
+
+def test_an_answer_by_another_model_than_the_one_on_record_is_noted_and_is_no_difference(recording: Recording) -> None:
+    verdict = judge(recording)
+    assert verdict.checks["identity"].notes == ["1 of 2 answers were given by another model than the one on record"]
 
 
 def test_a_sound_recording_passes(recording: Recording) -> None:
