@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from schemas.codec import FeatureMatrix
-from schemas.messages import LabelValue, Recipe
+from schemas.messages import FeatureValue, LabelValue, Recipe
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Pipeline
 from trainer.errors import UnusableRows
@@ -22,6 +23,7 @@ from trainer.thresholds import round_thresholds
 
 UNSEEN = 1e-3  # probability of each class that the log has shown but the fitted rows have not
 MAX_CATEGORIES = 100
+BACKGROUND_ROWS = 100
 
 
 class FittedExpert:
@@ -112,7 +114,8 @@ def unfitted(pipeline: Pipeline, recipe: Recipe, data: TrainingRows) -> FittedEx
     if not len(labels):
         raise UnusableRows("the dataset has no rows")
     metadata = ModelMetadata(task=pipeline.task, features=pipeline.features,
-                             categories=_categories(pipeline, data.rows), classes=data.classes)
+                             categories=_categories(pipeline, data.rows), classes=data.classes,
+                             background=_background(pipeline, data.rows))
     model = estimator(recipe.family, metadata, recipe.seed, recipe.parameters)
     if pipeline.task == "regression":
         values = np.array(labels, dtype=np.float64)
@@ -159,3 +162,13 @@ def _categories(pipeline: Pipeline, rows: Rows) -> dict[str, tuple[str, ...]]:
             ranked = sorted(counts, key=lambda value: (-counts[value], value))
             tables[feature.name] = tuple(sorted(ranked[:MAX_CATEGORIES]))
     return tables
+
+
+def _background(pipeline: Pipeline, rows: Rows) -> tuple[tuple[FeatureValue, ...], ...]:
+    """Rows at equal distances in time, so that each of them stands for as many others."""
+    chosen = np.linspace(0, len(rows) - 1, min(BACKGROUND_ROWS, len(rows))).astype(int).tolist()
+    numbers = [[value if isfinite(value) else None for value in row] for row in rows.numbers[chosen].tolist()]
+    matrix = FeatureMatrix(pipeline.features)
+    by_place = {j: [row[k] for row in numbers] for k, j in enumerate(matrix.numeric)} | {
+        j: [column[i] for i in chosen] for j, column in zip(matrix.discrete, rows.discrete, strict=True)}
+    return tuple(zip(*(by_place[j] for j in range(len(pipeline.features))), strict=True))

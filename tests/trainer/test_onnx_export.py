@@ -17,7 +17,7 @@ from schemas.model_file import METADATA_KEY, ModelMetadata
 from schemas.pipeline import Pipeline
 from tests.trainer.model_digests import FAMILIES, SMALL, TASKS, digests
 from trainer import candidates, onnx_export
-from trainer.candidates import MAX_LOSS, UNSEEN, FittedExpert
+from trainer.candidates import BACKGROUND_ROWS, MAX_LOSS, UNSEEN, FittedExpert
 from trainer.errors import ParityError, UnknownFamily, UnusableRows
 from trainer.families import MEMBERS
 from trainer.history import History, Rows, TrainingRows
@@ -95,6 +95,17 @@ def test_what_a_file_says_about_itself_is_read_back(make_pipeline: Make, stream:
     pipeline = make_pipeline(task)
     expert = fit(pipeline, "logistic", data_of(pipeline, stream(pipeline, 0, 200)))
     assert read_metadata(export(expert)) == expert.metadata
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(60, 60), (250, BACKGROUND_ROWS)])
+def test_the_file_holds_rows_that_it_was_fitted_on_from_the_oldest_to_the_newest(
+        make_pipeline: Make, stream: Stream, rows: int, kept: int) -> None:
+    pipeline = make_pipeline()
+    events = stream(pipeline, 0, rows)
+    background = read_metadata(export(fit(pipeline, "logistic", data_of(pipeline, events)))).background
+    places = [next(k for k, event in enumerate(events) if tuple(event.features) == row) for row in background]
+    assert (len(set(places)), places[0], places[-1]) == (kept, 0, rows - 1)
+    assert max(np.diff(places)) - min(np.diff(places)) <= 1
 
 
 def test_the_file_says_what_it_is(make_pipeline: Make, stream: Stream) -> None:
