@@ -10,12 +10,11 @@ from typing import Any
 import polars as pl
 
 from producers.errors import UnusableFile
-from producers.rows import Block, Row, RowShape, check_columns, replay_of
+from producers.rows import BOOLEANS, Block, Row, RowShape, check_columns, replay_of
 from schemas.pipeline import FeatureType, Pipeline, Task
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".jsonl", ".ndjson")
 _BLOCK_ROWS = 8_192
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +114,7 @@ def _values(column: pl.Series, kind: FeatureType) -> list[Any]:
     if kind == "number":
         return _numbers(column)
     texts = [text or None for text in column.cast(pl.String)]
-    return texts if kind == "category" else [text and _BOOLEANS.get(text.lower(), text) for text in texts]
+    return texts if kind == "category" else [text and BOOLEANS.get(text.lower(), text) for text in texts]
 
 
 def _numbers(column: pl.Series) -> list[Any]:

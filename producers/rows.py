@@ -14,6 +14,7 @@ from schemas.pipeline import Pipeline, Replay
 
 Time = int | str | datetime | date | None
 
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _NUMBER = re.compile(r"-?\d+")
 
 

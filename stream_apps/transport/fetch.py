@@ -18,7 +18,7 @@ from stream_apps.transport.chunk import Row
 
 READ_ROWS = 4000
 POLL_SECONDS = 0.1  # how long a read waits for a first row: a revoke waits for the read
-GATHER_SECONDS = 0.002  # what comes so soon after the first row is read with it: small chunks cost the most a row
+GATHER_SECONDS = 0.005  # what comes so soon after the first row is read with it: small chunks cost the most a row
 FETCHES_AHEAD = 8
 # librdkafka says these while it connects again by itself, as often as it takes.
 AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001
