@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from confluent_kafka import Producer
+from msgspec.structs import replace
 
 from automl_stream.topic_log import Bounds, Record, TopicLog
 from automl_stream.topics import create_topics
@@ -23,7 +24,7 @@ from automl_stream.verify.scores import check_scores
 from automl_stream.verify.sources import check_sources
 from schema_registry.events import event_codec
 from schemas.codec import WATERMARK_HEADER, decode, encode
-from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, Watermark
+from schemas.messages import Artifact, FeatureValue, Message, ModelAnnouncement, ScoreState, Watermark
 from schemas.pipeline import load_pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, PREDICTIONS, SCORE_STATE, TOPICS, Topic, topic_name
 from stream_apps.topics import topic_id
@@ -79,9 +80,11 @@ class Live:
             self.write(EVENTS, partition, encode(Watermark(ts=ts, ends=True)), header=WATERMARK_HEADER)
 
     def announce(self, weight: float, replaces: int, *, shift: float = 0.0, corrupt: bool = False,
-                 fragile: bool = False, canary_share: float | None = None) -> int:
+                 fragile: bool = False, canary_share: float | None = None,
+                 background: Sequence[Sequence[FeatureValue]] = ()) -> int:
         """Store and announce a tiny model, as champion unless it is a canary with a share; returns its epoch."""
-        model = self.store(onnx_bytes(weight, metadata_of(self.pipeline), fragile=fragile), corrupt=corrupt)
+        metadata = replace(metadata_of(self.pipeline), background=tuple(map(tuple, background)))
+        model = self.store(onnx_bytes(weight, metadata, fragile=fragile), corrupt=corrupt)
         return self.announce_stored(model, self.store(profile_bytes(shift)), replaces, f"w{weight}", canary_share,
                                     self.store(predictions_bytes()))
 

@@ -62,6 +62,7 @@ class Desk:
         self._events = events
         self._clock = clock
         self._reader = QuestionReader(pipeline, codec)
+        self._asks = pipeline.encoding.events != "json"  # a schema registry, which may be slow
         self._replier = Replier(pipeline)
         self._explainer = Explainer()
         self._topic_id = ""
@@ -97,8 +98,7 @@ class Desk:
         now = self._clock()
         found: list[tuple[Question, Reply] | Unanswerable] = []
         for first in range(0, len(rows), PIECE):
-            found += self._replies(rows[first:first + PIECE], slots, now)
-            await asyncio.sleep(0)
+            found += await self._replies(rows[first:first + PIECE], slots, now)
         entries = [_entry(question, reply, now) for question, reply in
                    (one for one in found if not isinstance(one, Unanswerable))]
         places = iter(await self._events.append(entries) if entries else [])
@@ -116,8 +116,13 @@ class Desk:
         await self._explainer.close()
         await asyncio.to_thread(self._events.close)
 
-    def _replies(self, rows: Sequence[bytes], slots: Slots, now: int) -> list[tuple[Question, Reply] | Unanswerable]:
-        asked = [self._question(row, now) for row in rows]
+    async def _replies(self, rows: Sequence[bytes], slots: Slots,
+                       now: int) -> list[tuple[Question, Reply] | Unanswerable]:
+        if self._asks:
+            asked = await asyncio.to_thread(lambda: [self._question(row, now) for row in rows])
+        else:
+            asked = [self._question(row, now) for row in rows]
+            await asyncio.sleep(0)
         questions = [one for one in asked if isinstance(one, Question)]
         replies = zip(questions, self._replier.replies(questions, slots), strict=True)
         return [one if isinstance(one, Unanswerable) else _paired(*next(replies)) for one in asked]

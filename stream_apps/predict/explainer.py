@@ -32,6 +32,8 @@ class Explainer:
         if self._waiting >= MAX_WAITING:
             return f"{MAX_WAITING} explanations are asked for already; ask again"
         clock = asyncio.get_running_loop().time
+        if clock() >= deadline:
+            return LATE  # of earlier rows of the same request
         self._waiting += 1
         try:
             async with asyncio.timeout_at(deadline) as limit, self._turn:
