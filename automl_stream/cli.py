@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import closing
@@ -17,6 +18,7 @@ from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
     DEFAULT_HOME,
     Home,
+    IngestionPort,
     Json,
     KafkaControllerPort,
     KafkaPort,
@@ -52,6 +54,7 @@ def up(
     kafka_controller_port: KafkaControllerPort = 19093,
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
+    ingestion_port: IngestionPort = 8001,
     metrics_port: MetricsPort = 19100,
 ) -> None:
     """Start Kafka, PostgreSQL and MLflow, and the services of pipelines, and keep them running until Ctrl-C."""
@@ -59,7 +62,7 @@ def up(
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
     from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
     from automl_stream.score_workers import ScoreWorkers  # noqa: PLC0415
-    from automl_stream.services import launch_pipelines, load_pipelines  # noqa: PLC0415
+    from automl_stream.services import door_tokens, launch_pipelines, load_pipelines  # noqa: PLC0415
 
     loaded = load_pipelines(pipelines or [])
     ports = Ports(
@@ -67,6 +70,7 @@ def up(
         kafka_controller=kafka_controller_port,
         postgres=postgres_port,
         mlflow=mlflow_port,
+        ingestion=ingestion_port,
         metrics=metrics_port,
     )
     supervisor = Supervisor(home)
@@ -74,9 +78,12 @@ def up(
     try:
         with supervisor:
             addresses = start_infrastructure(supervisor, ports, report=_say)
-            launched = launch_pipelines(supervisor, loaded, addresses, ports, score_workers)
+            tokens = door_tokens(supervisor.home, os.environ)
+            launched = launch_pipelines(supervisor, loaded, addresses, ports, score_workers, tokens)
+            shown = addresses.masked() | {name: url for services in launched for name, url in services.doors().items()}
+            supervisor.publish(shown)
             with closing(ScoreWorkers(supervisor, launched, score_workers, _say)) as workers:
-                _show_addresses(addresses.masked(), home)
+                _show_addresses(shown, home, tokens.get("AUTOML_STREAM_TOKENS_FILE") if loaded else None)
                 supervisor.wait(workers.settle)
     except Ending:
         pass
@@ -149,7 +156,7 @@ def end_on_signals(supervisor: Supervisor) -> None:
         signal.signal(number, lambda *_: supervisor.ending.set())
 
 
-def _show_addresses(addresses: Mapping[str, str], home: Path) -> None:
+def _show_addresses(addresses: Mapping[str, str], home: Path, token_file: str | None) -> None:
     from rich.console import Console  # noqa: PLC0415  (keeps --help fast)
     from rich.table import Table  # noqa: PLC0415
 
@@ -158,6 +165,8 @@ def _show_addresses(addresses: Mapping[str, str], home: Path) -> None:
         table.add_row(name, address)
     console = Console(soft_wrap=True)
     console.print(table)
+    if token_file:
+        console.print(f"The HTTP doors' token is in {token_file}; their pages are at /docs.")
     console.print(f"Data and logs are in {home}. MLflow's pages may take half a minute. Ctrl-C ends everything.")
 
 

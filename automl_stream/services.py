@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from automl_stream.local_stack.ports import METRICS_PORTS, Ports, require_free
+from automl_stream.local_stack.ports import DOORS_APART, LOOPBACK, METRICS_PORTS, Ports, require_free
 from automl_stream.local_stack.preflight import require_libgomp
+from automl_stream.local_stack.secret import kept_secret
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.stack import Addresses
 from automl_stream.local_stack.supervisor import Supervisor
@@ -21,36 +22,53 @@ SINGLE = {
     "record": "stream_apps.record",
     "trainer": "trainer",
 }
+DOORS = {"ingestion": "producers.api"}
+"""There is one of these, too; they answer HTTP, on the port of their name."""
+KEPT_TOKEN = "http.token"  # noqa: S105 - a file's name
 
 
 class PipelineServices(msgspec.Struct, frozen=True, kw_only=True):
     """What one pipeline runs. Its metrics ports: the services there is one of, then the score workers. `state`: where
-    they keep what concerns this machine alone."""
+    they keep what concerns this machine alone; `tokens`: settings of the HTTP doors' tokens, None: no door opens."""
 
     file: Path
     pipeline: Pipeline
     addresses: Addresses
     ports: Ports
     state: Path
+    tokens: Mapping[str, str] | None = None
 
     def single(self) -> list[Service]:
         """The services there is one of."""
-        return [self._service(name, module, port) for port, (name, module) in enumerate(SINGLE.items())]
+        services = [self._service(name, module, port) for port, (name, module) in enumerate(SINGLE.items())]
+        if self.tokens is None:
+            return services
+        return services + [self._door(name, module, port) for port, (name, module) in enumerate(DOORS.items(),
+                                                                                               len(SINGLE))]
+
+    def doors(self) -> dict[str, str]:
+        """Address of each HTTP door by its service's name."""
+        if self.tokens is None:
+            return {}
+        return {f"{self.pipeline.name}-{name}": f"http://{LOOPBACK}:{getattr(self.ports, name)}" for name in DOORS}
 
     def score_worker(self, number: int) -> Service:
         """Score worker `number`, from 0: its instance is stable, so that a restart keeps its partitions."""
-        service = self._service(f"score-{number}", "stream_apps.score", len(SINGLE) + number)
+        service = self._service(f"score-{number}", "stream_apps.score", len(SINGLE) + len(DOORS) + number)
         return msgspec.structs.replace(service, env={**service.env, "AUTOML_STREAM_INSTANCE": str(number)})
 
     def launch(self, supervisor: Supervisor, service: Service) -> None:
         """Start one of them without waiting.
 
         Raises:
-            PortTaken: when its metrics port is not free.
+            PortTaken: when its metrics port, or that of its door, is not free.
         """
         (first,) = self.ports.of("metrics")
         number = int(service.env["METRICS_PORT"])
         require_free(msgspec.structs.replace(first, number=number, purpose=f"the metrics of {service.name}"))
+        for port in self.ports.of(*DOORS):
+            if port.variable in service.env:
+                require_free(port)
         supervisor.launch(service, settled=True)
 
     def _service(self, name: str, module: str, port: int) -> Service:
@@ -62,6 +80,19 @@ class PipelineServices(msgspec.Struct, frozen=True, kw_only=True):
         }
         return Service(name=f"{self.pipeline.name}-{name}", command=(sys.executable, "-m", module),
                        env=self.addresses.environment() | settings)
+
+    def _door(self, name: str, module: str, metrics: int) -> Service:
+        service, (port,) = self._service(name, module, metrics), self.ports.of(name)
+        env = {**service.env, **(self.tokens or {}), port.variable: str(port.number)}
+        return msgspec.structs.replace(service, env=env)
+
+
+def door_tokens(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings of the doors' tokens: those that `environment` has already, else a token that this home keeps."""
+    if any(environment.get(name) for name in ("AUTOML_STREAM_TOKENS", "AUTOML_STREAM_TOKENS_FILE")):
+        return {}
+    kept_secret(home / KEPT_TOKEN)
+    return {"AUTOML_STREAM_TOKENS_FILE": str(home / KEPT_TOKEN)}
 
 
 def load_pipelines(files: Sequence[Path]) -> dict[Path, Pipeline]:
@@ -75,15 +106,16 @@ def load_pipelines(files: Sequence[Path]) -> dict[Path, Pipeline]:
 
 def launch_pipelines(
     supervisor: Supervisor, pipelines: Mapping[Path, Pipeline], addresses: Addresses, ports: Ports,
-    score_workers: int = 1,
+    score_workers: int = 1, tokens: Mapping[str, str] | None = None,
 ) -> list[PipelineServices]:
-    """Create the topics and launch every service, without waiting; each serves metrics on a port of its own.
+    """Create the topics and launch every service, without waiting; each serves metrics on a port of its own, and HTTP
+    doors open where there are `tokens`.
 
     Raises:
         MissingLibrary: where LightGBM could not be loaded.
         DetectorsUnavailable: where a pipeline has detectors and their extra is not installed.
         TopicsDiffer: as create_topics.
-        PortTaken: where a metrics port is not free.
+        PortTaken: where a port is not free.
     """
     if pipelines:
         require_libgomp()
@@ -94,8 +126,14 @@ def launch_pipelines(
         create_topics(pipeline, addresses.kafka)
         services = PipelineServices(
             file=file, pipeline=pipeline, addresses=addresses, state=supervisor.home / "state",
-            ports=msgspec.structs.replace(ports, metrics=ports.metrics + place * METRICS_PORTS))
+            tokens=tokens, ports=ports_of(place, ports))
         for service in (*map(services.score_worker, range(score_workers)), *services.single()):
             services.launch(supervisor, service)
         launched.append(services)
     return launched
+
+
+def ports_of(place: int, ports: Ports) -> Ports:
+    """Ports of the pipeline in this place, from 0."""
+    doors = {name: getattr(ports, name) + place * DOORS_APART for name in DOORS}
+    return msgspec.structs.replace(ports, metrics=ports.metrics + place * METRICS_PORTS, **doors)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
-METRICS_PORTS = 16  # of one pipeline's services: twelve score workers and four others
+METRICS_PORTS = 17  # of one pipeline's services: twelve score workers and five others
+DOORS_APART = 10  # the HTTP ports of the next pipeline
 FIRST_UNUSED, LAST_UNUSED = 20_000, 32_000
 
 
@@ -29,12 +30,15 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """All ports of the stack. Services take their metrics ports from ``metrics`` upwards."""
+    """All ports of the stack. Services take their metrics ports from ``metrics`` upwards; the HTTP doors of the first
+    pipeline are at their ports, those of each other one ``DOORS_APART`` further.
+    """
 
     kafka: int = 19092
     kafka_controller: int = 19093
     postgres: int = 15432
     mlflow: int = 15000
+    ingestion: int = 8001
     metrics: int = 19100
 
     def of(self, *names: str) -> Iterator[Port]:
@@ -53,6 +57,7 @@ _PURPOSES = {
     "kafka_controller": "Kafka's controller",
     "postgres": "PostgreSQL",
     "mlflow": "MLflow",
+    "ingestion": "the ingestion API",
     "metrics": "metrics",
 }
 

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import psutil
 
 from automl_stream.local_stack.errors import ServiceFailed
 from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
+from automl_stream.local_stack.secret import kept_secret
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.unprivileged import Unprivileged, unprivileged
 
@@ -97,16 +97,8 @@ def create_databases(url: str, names: Iterable[str]) -> None:
 
 
 def _password(home: Path) -> str:
-    """Return this home's password; make one the first time. Only the owner may read the file."""
-    path = home / "postgres.password"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(24))
-        partial.rename(path)
-    return path.read_text().strip()
+    """Return this home's password."""
+    return kept_secret(home / "postgres.password")
 
 
 def _prepare(home: Path, ports: Ports, user: Unprivileged) -> None:

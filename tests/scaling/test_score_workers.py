@@ -20,7 +20,7 @@ from automl_stream.local_stack.supervisor import Supervisor, end_stack
 from automl_stream.local_stack.wanted import read_wanted
 from automl_stream.scaling import MAX_SCORE_WORKERS
 from automl_stream.score_workers import ScoreWorkers, scale
-from automl_stream.services import SINGLE, PipelineServices
+from automl_stream.services import DOORS, SINGLE, PipelineServices, door_tokens, ports_of
 from tests.tiny import tiny_pipeline
 from tests.wait import wait_for
 
@@ -103,7 +103,7 @@ def test_a_stack_that_demo_started_says_that_only_up_can(tmp_path: Path) -> None
 
 def test_a_worker_without_a_port_is_not_started_and_the_stack_goes_on(
         owner: subprocess.Popen[str], tmp_path: Path, ports: Ports) -> None:
-    number = ports.metrics + len(SINGLE) + 1
+    number = ports.metrics + len(SINGLE) + len(DOORS) + 1
     with socket.create_server((LOOPBACK, number)), pytest.raises(ServiceFailed, match="cannot run 2 score workers"):
         scale(tmp_path, "tiny", 2)
     assert owner.stderr is not None
@@ -133,8 +133,27 @@ def test_a_killed_worker_comes_back_and_counts_as_running(owner: subprocess.Pope
 
 
 def test_each_service_has_a_metrics_port_and_each_worker_an_instance_of_its_own(tmp_path: Path) -> None:
-    services = sleepers(tmp_path, Ports(metrics=20_000))
+    services = msgspec.structs.replace(sleepers(tmp_path, Ports(metrics=20_000)), tokens={})
     workers = [services.score_worker(number) for number in range(MAX_SCORE_WORKERS)]
     found = [int(service.env["METRICS_PORT"]) for service in (*services.single(), *workers)]
     assert sorted(found) == list(range(20_000, 20_000 + METRICS_PORTS))
     assert [worker.env["AUTOML_STREAM_INSTANCE"] for worker in workers] == [str(k) for k in range(MAX_SCORE_WORKERS)]
+
+
+def test_doors_open_where_there_are_tokens_each_pipeline_at_ports_of_its_own(tmp_path: Path) -> None:
+    shut = sleepers(tmp_path, Ports())
+    assert (shut.doors(), [service.name for service in shut.single()]) == ({}, [f"tiny-{name}" for name in SINGLE])
+    found = msgspec.structs.replace(sleepers(tmp_path, ports_of(2, Ports())), tokens={"AUTOML_STREAM_TOKENS_FILE": "f"})
+    door = found.single()[-1]
+    assert found.doors() == {door.name: "http://127.0.0.1:8021"}
+    assert (door.env["AUTOML_STREAM_INGESTION_PORT"], door.env["AUTOML_STREAM_TOKENS_FILE"]) == ("8021", "f")
+
+
+def test_a_home_keeps_a_token_that_only_its_owner_can_read_unless_tokens_are_given(tmp_path: Path) -> None:
+    assert door_tokens(tmp_path, {"AUTOML_STREAM_TOKENS": "none"}) == {}
+    assert not list(tmp_path.iterdir())
+    file = Path(door_tokens(tmp_path, {})["AUTOML_STREAM_TOKENS_FILE"])
+    token = file.read_text()
+    assert (file.stat().st_mode & 0o777, len(token)) == (0o600, 48)
+    door_tokens(tmp_path, {})
+    assert file.read_text() == token
