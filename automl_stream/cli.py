@@ -25,6 +25,7 @@ from automl_stream.local_stack.options import (
     MetricsPort,
     MlflowPort,
     PostgresPort,
+    PredictionPort,
 )
 from automl_stream.models.command import add_commands as add_model_commands
 from automl_stream.reproduce import add_command as add_reproduce_command
@@ -55,6 +56,7 @@ def up(
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
     ingestion_port: IngestionPort = 8001,
+    prediction_port: PredictionPort = 8002,
     metrics_port: MetricsPort = 19100,
 ) -> None:
     """Start Kafka, PostgreSQL and MLflow, and the services of pipelines, and keep them running until Ctrl-C."""
@@ -71,6 +73,7 @@ def up(
         postgres=postgres_port,
         mlflow=mlflow_port,
         ingestion=ingestion_port,
+        prediction=prediction_port,
         metrics=metrics_port,
     )
     supervisor = Supervisor(home)

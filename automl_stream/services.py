@@ -22,7 +22,7 @@ SINGLE = {
     "record": "stream_apps.record",
     "trainer": "trainer",
 }
-DOORS = {"ingestion": "producers.api"}
+DOORS = {"ingestion": "producers.api", "prediction": "stream_apps.predict"}
 """There is one of these, too; they answer HTTP, on the port of their name."""
 KEPT_TOKEN = "http.token"  # noqa: S105 - a file's name
 

@@ -46,11 +46,13 @@ def definition(name: str, features: int, partitions: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """Bytes that a score worker loads: the ONNX file, the reference profile, the reference of its predictions."""
+    """Bytes that a score worker loads: the ONNX file, the reference profile, the reference of its predictions; and the
+    fitted classifier itself."""
 
     onnx: bytes
     profile: bytes
     predictions: bytes | None
+    fitted: LGBMClassifier
 
     @property
     def digest(self) -> str:
@@ -76,7 +78,7 @@ def train(pipeline: Pipeline, seed: int = 0) -> TrainedModel:
     fresh = Rows(ts=np.arange(FRESH_ROWS) + START_MS, numbers=_numbers(FRESH_ROWS, len(pipeline.features), seed + 2),
                  discrete=[], labels=[CLASSES[0]] * FRESH_ROWS)
     return TrainedModel(onnx=data, profile=reference_profile(pipeline, rows).encode(),
-                        predictions=prediction_reference(pipeline, data, fresh))
+                        predictions=prediction_reference(pipeline, data, fresh), fitted=model)
 
 
 def events(features: int, count: int, *, seed: int = 0, padding: int = 0,

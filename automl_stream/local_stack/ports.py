@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
-METRICS_PORTS = 17  # of one pipeline's services: twelve score workers and five others
+METRICS_PORTS = 18  # of one pipeline's services: twelve score workers and six others
 DOORS_APART = 10  # the HTTP ports of the next pipeline
 FIRST_UNUSED, LAST_UNUSED = 20_000, 32_000
 
@@ -39,6 +39,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     postgres: int = 15432
     mlflow: int = 15000
     ingestion: int = 8001
+    prediction: int = 8002
     metrics: int = 19100
 
     def of(self, *names: str) -> Iterator[Port]:
@@ -58,6 +59,7 @@ _PURPOSES = {
     "postgres": "PostgreSQL",
     "mlflow": "MLflow",
     "ingestion": "the ingestion API",
+    "prediction": "the prediction API",
     "metrics": "metrics",
 }
 
