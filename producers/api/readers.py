@@ -110,7 +110,7 @@ def _decoded(read: Callable[[bytes], Any], data: bytes) -> Any:
         return read(data)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
-        raise BadRow(what, where.strip("`") or "$", "send what the pipeline declares: see /openapi.json") from error
+        raise BadRow(what, where.strip("`") or "$", "send what the pipeline declares: see /docs") from error
     except msgspec.DecodeError as error:
         raise BadRow(str(error), "$", "send one JSON object in UTF-8", status=400) from error
 
