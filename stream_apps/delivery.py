@@ -1,7 +1,8 @@
 """Output to Kafka with one promise: `send` returns when Kafka has confirmed every record of that call.
 
-A call has a producer to itself until its last record is confirmed, so a failure can only belong to that call. Several
-idempotent producers take turns: one batch is built while others are on their way.
+A large call has a producer to itself until its last record is confirmed, so a failure can only belong to that call.
+Several idempotent producers take turns: one batch is built while others are on their way. A handful of pairs goes
+another way, see `prompt.py`.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.topics import MAX_RECORD_BYTES
+from stream_apps.prompt import DeliveryError, PromptProducer
 
 PRODUCERS = 4
 BATCH_BYTES = 4_000_000  # under MAX_RECORD_BYTES, the largest batch that our topics take
@@ -23,15 +25,12 @@ RECORD_BYTES = 64  # beside the value
 FLUSH_SECONDS = 0.002  # librdkafka's flush wakes up for reports only, and what succeeds is not reported: look often
 PURGE_SECONDS = 0.5
 METADATA_SECONDS = 10.0
+FEW_PAIRS, FEW_BYTES = 64, 64 << 10  # of a call that the event loop hands over itself
 MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
 
 Pair = tuple[bytes | None, bytes]
 Enqueue = Callable[[Producer, list[str]], None]
 """Hands records to a producer, and notes what went wrong."""
-
-
-class DeliveryError(Exception):
-    """Records were not confirmed: some may be in Kafka. Not retriable here: end the process and read again."""
 
 
 class Record(NamedTuple):
@@ -84,6 +83,7 @@ class Delivery:
         for _ in range(PRODUCERS):
             self._idle.put_nowait(Producer(config))
         self._threads = ThreadPoolExecutor(PRODUCERS, thread_name_prefix="delivery")
+        self._prompt = PromptProducer(config, self._patience)
 
     async def send(self, records: Sequence[Record]) -> None:
         """Write `records` and return when all are confirmed.
@@ -100,6 +100,11 @@ class Delivery:
         Raises:
             DeliveryError: As `send`.
         """
+        if not pairs:
+            return
+        few = len(pairs) <= FEW_PAIRS and sum([len(value) for _, value in pairs]) <= FEW_BYTES
+        if few and await self._prompt.send(topic, partition, pairs):
+            return
         for part in requests(pairs):
             await self._run(partial(_enqueue_pairs, topic=topic, partition=partition, pairs=part))
 
@@ -115,8 +120,10 @@ class Delivery:
     async def close(self, patience: float = 1.0) -> None:
         """Refuse new calls, wait `patience` seconds for those under way, fail the rest."""
         producers = []
+        deadline = time.monotonic() + patience
+        await self._prompt.close(patience)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 while len(producers) < PRODUCERS:
                     producers.append(await self._idle.get())
         except TimeoutError:

@@ -114,6 +114,7 @@ class ScoreAgent:
         final = partition.windows.add(chunk.rows, slots.layout)
         partition.add(message, message.end, chunk, final).add_done_callback(lambda _: self._room.release())
         self._count(partition, chunk)
+        await asyncio.sleep(0)  # its outputs leave before the next chunk, which may wait already, is scored
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from aiokafka.partitioner import murmur2
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.topics import MAX_RECORD_BYTES
 from stream_apps.delivery import BATCH_BYTES, Delivery, DeliveryError, Record, requests
+from tests.wait import wait_for
 
 from .lab import Lab
 
@@ -114,6 +115,36 @@ def test_pairs_of_several_batches_arrive_in_order(lab: Lab, roomy: str) -> None:
     assert lab.rows(roomy) == [value for _, value in pairs]
 
 
+def test_few_pairs_of_many_overlapping_calls_are_there_when_their_call_returns(lab: Lab) -> None:
+    async def one(delivery: Delivery, n: int) -> None:
+        await delivery.send_pairs(lab.output, n % 2, [(b"key", b"%d-%d" % (n, row)) for row in range(5)])
+        confirmed.append(n)
+
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await asyncio.gather(*(one(delivery, n) for n in range(200)))
+        await delivery.close()
+
+    confirmed: list[int] = []
+    asyncio.run(scenario())
+    assert sorted(confirmed) == list(range(200))
+    assert sorted(lab.rows(lab.output)) == sorted(b"%d-%d" % (n, row) for n in range(200) for row in range(5))
+
+
+def test_few_pairs_for_a_partition_that_the_producer_has_not_heard_of_reach_it(lab: Lab) -> None:
+    async def scenario() -> None:
+        delivery = Delivery(lab.bootstrap)
+        await delivery.send_pairs(lab.output, 0, [(b"", b"before")])
+        lab.admin.create_partitions([NewPartitions(lab.output, 3)])[lab.output].result()
+        lab.partitions = 3
+        wait_for(lambda: lab.ends(lab.output) == [1, 0, 0], 20)
+        await delivery.send_pairs(lab.output, 2, [(b"", b"after")])
+        await delivery.close()
+
+    asyncio.run(scenario())
+    assert lab.ends(lab.output) == [1, 0, 1]
+
+
 def test_a_record_as_large_as_ours_may_be_is_confirmed(lab: Lab, roomy: str) -> None:
     value = random.Random(1).randbytes(3 << 20)
 
@@ -132,6 +163,8 @@ def test_a_partition_that_does_not_exist_is_an_error_and_not_another_partition(l
         await delivery.send([Record(lab.output, 0, b"", b"")])
         with pytest.raises(DeliveryError):
             await delivery.send([Record(lab.output, 99, b"", b"")])
+        with pytest.raises(DeliveryError):
+            await delivery.send_pairs(lab.output, 99, [(b"", b"")])
         await delivery.close()
 
     asyncio.run(scenario())
@@ -143,16 +176,23 @@ def test_without_a_broker_a_call_fails_after_its_timeout_and_close_does_not_wait
         brief = Delivery(f"127.0.0.1:{free_port}", message_timeout=0.5)
         with pytest.raises(DeliveryError, match="timed out"):
             await brief.send([Record("nowhere", None, b"", b"")])
+        with pytest.raises(DeliveryError, match="timed out"):
+            await brief.send_pairs("nowhere", 0, [(b"", b"")])
         await brief.close()
         patient = Delivery(f"127.0.0.1:{free_port}", message_timeout=120)
         call = asyncio.create_task(patient.send([Record("nowhere", None, b"", b"")]))
+        few = asyncio.create_task(patient.send_pairs("nowhere", 0, [(b"", b"")]))
         await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await patient.close(patience=0.1)
             with pytest.raises(DeliveryError, match="1 records unconfirmed"):
                 await call
+            with pytest.raises(DeliveryError, match="1 records failed"):
+                await few
         with pytest.raises(DeliveryError, match="closed"):
             await patient.send([Record("nowhere", None, b"", b"")])
+        with pytest.raises(DeliveryError, match="closed"):
+            await patient.send_pairs("nowhere", 0, [(b"", b"")])
 
     asyncio.run(scenario())
 
