@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.acls import add_command as add_acls_command
 from automl_stream.backtest.command import add_command as add_backtest_command
 from automl_stream.dead_letters.command import add_commands as add_dead_letter_commands
 from automl_stream.demo.command import add_commands as add_demo_commands
@@ -114,6 +115,7 @@ def logs(
     show_logs(home, name, sys.stdout, follow=follow)
 
 
+add_acls_command(app)
 add_backtest_command(app)
 add_dead_letter_commands(app)
 add_demo_commands(app)

@@ -11,6 +11,7 @@ from automl_stream.partitions import PartitionsFailed
 from automl_stream.topic_log import TopicLogError
 from automl_stream.topics import TopicsDiffer
 from automl_stream.wrong_use import WrongUse
+from kafka_access.access import UnusableAccess
 from producers.errors import DeliveryFailed, ProducerError
 from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
@@ -18,7 +19,8 @@ from trainer.errors import TrainerError, UnknownDecision
 
 FOUND_WANTING, WRONG_USE = 1, 2
 
-_WRONG_USE = (UnknownDecision, UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError)
+_WRONG_USE = (UnknownDecision, UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError,
+              UnusableAccess)
 _EXPECTED = (DeadLettersError, LocalStackError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
              PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from kafka_access.access import KafkaAccess
 from schemas.topics import MAX_RECORD_BYTES
 from stream_apps.prompt import DeliveryError, PromptProducer
 
@@ -47,23 +48,14 @@ class Record(NamedTuple):
 class Delivery:
     """Confirmed writes for several concurrent callers. Overlapping calls have no order between them."""
 
-    def __init__(
-        self,
-        bootstrap_servers: str,
-        *,
-        message_timeout: float = 120.0,
-        security: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, kafka: KafkaAccess, *, message_timeout: float = 120.0) -> None:
         """Connect in the background.
 
         Args:
-            bootstrap_servers: `host:port`, comma-separated.
+            kafka: The cluster.
             message_timeout: Seconds until an unconfirmed record fails: longer than a broker outage to ride out.
-            security: librdkafka's settings for SASL and TLS.
         """
         config: dict[str, Any] = {
-            **(security or {}),
-            "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
@@ -81,9 +73,9 @@ class Delivery:
         self._closing = False
         self._idle: asyncio.Queue[Producer] = asyncio.Queue()
         for _ in range(PRODUCERS):
-            self._idle.put_nowait(Producer(config))
+            self._idle.put_nowait(Producer({**kafka.librdkafka(), **config}))
         self._threads = ThreadPoolExecutor(PRODUCERS, thread_name_prefix="delivery")
-        self._prompt = PromptProducer(config, self._patience)
+        self._prompt = PromptProducer(kafka, config, self._patience)
 
     async def send(self, records: Sequence[Record]) -> None:
         """Write `records` and return when all are confirmed.

@@ -197,10 +197,10 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     if settings.database_url is None:
         raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
     app = make_app(f"{pipeline.name}-labels", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.labels",
+        kafka=settings.kafka, group=f"{pipeline.name}.labels",
         instance_id=f"{pipeline.name}-labels-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
-    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.bootstrap_servers))
+    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.kafka))
     app.agent(app.chunks(topic_name(pipeline.name, LABELS)), name="labels")(agent.store)
     app.task(agent.emit)
     return app, storage

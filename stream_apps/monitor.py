@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge
 from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
 from drift.profile import ReferenceProfile
+from kafka_access.access import KafkaAccess
 from schemas.codec import encode
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
@@ -80,12 +81,12 @@ class MonitorMetrics:
 class Monitor:
     """Closes windows in event-time order and judges them."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
         self._pipeline = pipeline
-        self._bootstrap_servers = bootstrap_servers
+        self._kafka = kafka
         self._app = app
         self._delivery = delivery
-        self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
+        self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), kafka)
         self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
         self.metrics = MonitorMetrics()
         self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
@@ -93,7 +94,7 @@ class Monitor:
     def _start_again(self, said: SaidBefore) -> None:
         self._ledger = WindowLedger(partitions=said.partitions, size=self._pipeline.windows.size)
         self._said = said
-        self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
+        self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._kafka, self._models)
         self._predictions = WatchedPredictions(self._pipeline.task, self._artifacts, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
@@ -106,8 +107,8 @@ class Monitor:
         if tp not in self._app.consumer.assignment():
             return
         async with self._folding:
-            self._start_again(await read_said_before(self._pipeline.name, self._bootstrap_servers))
-            self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
+            self._start_again(await read_said_before(self._pipeline.name, self._kafka))
+            self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._kafka)
         log.info("window counts are read from the beginning", windows_reported=len(self._said.reported))
 
     async def watch(self, stream: Any) -> None:
@@ -194,7 +195,7 @@ class Monitor:
 
     async def _models(self) -> ModelLog:
         models = ModelLog()
-        for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._bootstrap_servers):
+        for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._kafka):
             models.read(epoch, value)
         return models
 
@@ -221,11 +222,11 @@ def _required(accepted: Accepted | None, epoch: int) -> Accepted:
 def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     """Wire the service."""
     app = make_app(f"{pipeline.name}-monitor", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.monitor",
+        kafka=settings.kafka, group=f"{pipeline.name}.monitor",
         instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
-    delivery = Delivery(settings.bootstrap_servers)
-    monitor = Monitor(pipeline, settings.bootstrap_servers, app, delivery)
-    quality = QualityWatch(pipeline, settings.bootstrap_servers, app, delivery)
+    delivery = Delivery(settings.kafka)
+    monitor = Monitor(pipeline, settings.kafka, app, delivery)
+    quality = QualityWatch(pipeline, settings.kafka, app, delivery)
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
     app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
 

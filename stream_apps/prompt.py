@@ -10,6 +10,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Producer
 
+from kafka_access.access import KafkaAccess
+
 LINGER_MS = 0.2  # a call is one batch: librdkafka's idempotent producer spins while a second waits behind the first
 REPORT_SECONDS = 0.1  # how long the thread waits for a report: as often it looks whether this is closed
 
@@ -21,9 +23,10 @@ class DeliveryError(Exception):
 class PromptProducer:
     """An idempotent producer that several calls share: each hears of its own records. One event loop may use it."""
 
-    def __init__(self, config: Mapping[str, Any], patience: float) -> None:
-        """`config` is librdkafka's; a call fails after `patience` seconds at the latest."""
-        self._producer = Producer({**config, "linger.ms": LINGER_MS, "delivery.report.only.error": False})
+    def __init__(self, kafka: KafkaAccess, config: Mapping[str, Any], patience: float) -> None:
+        """`config` is librdkafka's, beside the access; a call fails after `patience` seconds at the latest."""
+        self._producer = Producer({**kafka.librdkafka(), **config, "linger.ms": LINGER_MS,
+                                   "delivery.report.only.error": False})
         self._patience = patience
         self._calls: set[_Call] = set()
         self._closing = self._purged = False

@@ -204,7 +204,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     if settings.database_url is None:
         raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
     app = make_app(f"{pipeline.name}-record", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.record",
+        kafka=settings.kafka, group=f"{pipeline.name}.record",
         instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
     recorder = Recorder(pipeline, storage, app)

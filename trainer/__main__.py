@@ -6,6 +6,7 @@ import time
 
 import structlog
 
+from kafka_access.access import UnusableAccess
 from producers.errors import UnusableFile
 from producers.golden import read_golden
 from schemas.pipeline import PipelineError, load_pipeline
@@ -26,7 +27,7 @@ def main() -> int:
         settings = read_settings()
         pipeline = load_pipeline(settings.pipeline)
         golden = golden_of(pipeline, read_golden(pipeline, settings.pipeline.parent))
-    except (MissingSetting, PipelineError, UnusableFile) as error:
+    except (MissingSetting, PipelineError, UnusableAccess, UnusableFile) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logs(service="trainer", pipeline=pipeline.name, instance=settings.instance)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec.structs import replace
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import Command, DriftAlert, LabelledEvent, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
@@ -34,7 +35,7 @@ from trainer.environment import environment
 from trainer.errors import DefinitionChanged, LostLeadership, LostSlot, ParityError
 from trainer.guards import Golden
 from trainer.history import TrainingRows
-from trainer.kafka_log import Kafka, LogReader, LogWriter
+from trainer.kafka_log import LogReader, LogWriter
 from trainer.leadership import Leadership
 from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
@@ -57,7 +58,7 @@ _TICK_S = 0.1
 class Trainer:
     """One pipeline's trainer, on the thread that calls `run`; `golden`: the trusted rows, where there are some."""
 
-    def __init__(self, pipeline: Pipeline, kafka: Kafka, leadership: Leadership, registry: RegistrySettings,
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, leadership: Leadership, registry: RegistrySettings,
                  clock: Callable[[], int], golden: Golden | None = None) -> None:
         self._pipeline = pipeline
         self._golden = golden
