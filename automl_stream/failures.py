@@ -2,6 +2,7 @@
 
 from confluent_kafka import KafkaException
 
+from automl_stream.applying import ConfigurationFailed
 from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
@@ -12,6 +13,7 @@ from automl_stream.topic_log import TopicLogError
 from automl_stream.topics import TopicsDiffer
 from automl_stream.wrong_use import WrongUse
 from kafka_access.access import UnusableAccess
+from kafka_access.definition import UnreadableDefinition
 from producers.errors import DeliveryFailed, ProducerError
 from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
@@ -21,8 +23,9 @@ FOUND_WANTING, WRONG_USE = 1, 2
 
 _WRONG_USE = (UnknownDecision, UnknownService, UnknownSource, UnknownVersion, WrongUse, PipelineError,
               UnusableAccess)
-_EXPECTED = (DeadLettersError, LocalStackError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
-             PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
+_EXPECTED = (ConfigurationFailed, UnreadableDefinition, DeadLettersError, LocalStackError, ModelsError, TopicLogError,
+             TrainerError, TopicsDiffer, PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway,
+             KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -54,14 +54,16 @@ TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerStat
                       producer="trainer", consumers=("trainer",))
 COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
                  consumers=("trainer", "record"))
-# Never compacted: compaction keeps the last record of a key, not the accepted one.
+# Neither is compacted: compaction keeps the last record of a key, not the accepted one.
+CONFIG = Topic(name="config", key="pipeline", message="Configuration", producer="command line",
+               consumers=("score", "monitor", "labels", "trainer", "record"))
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
                       consumers=("score", "monitor", "trainer", "record"))
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
                         producer="trainer", consumers=("score", "monitor", "trainer"))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES,
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, CONFIG, MODEL_UPDATES,
           MODEL_ARTIFACTS)
 
 

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
+from kafka_access.definition import in_force
 from schemas.codec import canonical_label, decode, encode
 from schemas.messages import DeadLetterReason, Label, LabelledEvent
 from schemas.pipeline import Pipeline, Task, load_pipeline
@@ -210,7 +211,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="labels", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})

@@ -20,7 +20,9 @@ from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
 from drift.profile import ReferenceProfile
 from kafka_access.access import KafkaAccess
+from kafka_access.definition import in_force
 from schemas.codec import encode
+from schemas.configuration import NO_VERSION, taken_live
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
@@ -36,6 +38,7 @@ from schemas.topics import (
 )
 from stream_apps.artifacts import ArtifactReader
 from stream_apps.closing import ClosedWindow, WindowLedger
+from stream_apps.configuration import DefinitionFollower
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.labelled_losses import LabelledLosses
@@ -45,7 +48,7 @@ from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import log_bounds, read_all
 from stream_apps.transport import StreamApp
 from stream_apps.watched_predictions import WatchedPredictions
-from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
+from stream_apps.worker import WorkerSettings, die, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
@@ -83,6 +86,8 @@ class Monitor:
 
     def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
         self._pipeline = pipeline
+        self._config = NO_VERSION
+        self.definition = DefinitionFollower(pipeline.name, kafka)
         self._kafka = kafka
         self._app = app
         self._delivery = delivery
@@ -141,6 +146,8 @@ class Monitor:
             self._losses.end = said
             return
         judge = await self._judge_of(window)
+        if said is None:
+            self._obey(judge)
         until = self._said.alerted.get((window.start, window.profile)) if said is None else said
         window = await self._with_losses(judge, window, until)
         if said is not None:
@@ -150,6 +157,15 @@ class Monitor:
         alert = judge.alert(report, verdict, await self._serving()) if judge.alerts(report) else None
         if self._app.consumer.current(chunk):  # else the next owner says it, perhaps of more labelled rows
             await self._say(report, alert)
+
+    def _obey(self, judge: DriftJudge) -> None:
+        """Judge by the newest version: a report names it, and a window that has one is never judged again."""
+        version = self.definition.current
+        if version is not None and version.offset != self._config:
+            self._config = version.offset
+            self._pipeline = taken_live(self._pipeline, version.pipeline, "monitor")
+            log.info("windows are judged by a version of the definition", version=version.offset)
+        judge.obey(self._pipeline, self._config)
 
     async def _say(self, report: DriftReport, alert: DriftAlert | None) -> None:
         if alert is not None:
@@ -230,6 +246,14 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
     app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
 
+    @app.task
+    async def follow(app: StreamApp) -> None:
+        try:
+            await monitor.definition.run()
+        except Exception as error:
+            await die(app, error)
+            raise
+
     async def assigned() -> None:
         await monitor.assigned()
         await quality.assigned()
@@ -242,7 +266,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     detector_set(pipeline)  # their library takes seconds to import, or is missing: before there is a group to answer to
     configure_logs(service="monitor", pipeline=pipeline.name)
     app = build(settings, pipeline)

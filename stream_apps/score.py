@@ -15,6 +15,7 @@ import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge, Histogram
 
+from kafka_access.definition import in_force
 from schema_registry.events import event_codec
 from schema_registry.patience import patiently
 from schemas.codec import EventFormat, encode
@@ -266,7 +267,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sco
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="score", pipeline=pipeline.name, instance=settings.instance)
     app, agent = build(settings, pipeline)
     serve_metrics(settings.metrics_port, agent.health)

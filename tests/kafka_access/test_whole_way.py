@@ -35,6 +35,7 @@ from tests.kafka_access.secured import SecuredBroker
 from tests.live import Live
 
 ROWS, TRAINED = 700, 200
+PATIENCE_SECONDS = 240.0
 SERVICES = ("score", "monitor", "labels", "record")
 
 PIPELINE = """
@@ -94,11 +95,11 @@ def file(tmp_path: Path) -> Path:
 
 def command(environment: dict[str, str], *arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "automl_stream", *arguments], env=os.environ | environment, text=True,
-                          capture_output=True, check=False, timeout=120)
+                          capture_output=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_every_service_needs_no_more_than_its_own_permissions(
         live: Live, broker: SecuredBroker, file: Path, database_url: str, tmp_path: Path) -> None:
     registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
@@ -110,9 +111,10 @@ def test_every_service_needs_no_more_than_its_own_permissions(
     live.start("trainer", module="trainer", **broker.environment("trainer"), **registry)
     command(broker.environment("producers"), "replay", str(file), "--pipeline", str(live.file), "--from-row",
             str(TRAINED))
-    live.until(lambda: live.count(PREDICTIONS) == ROWS - TRAINED, "predictions")
-    live.until(lambda: live.count(LABELLED) == ROWS, "labelled events")
-    live.until(lambda: live.count(DRIFT_STATS) == (ROWS - TRAINED) // 50, "reports of all windows")
+    live.until(lambda: live.count(PREDICTIONS) == ROWS - TRAINED, "predictions", PATIENCE_SECONDS)
+    live.until(lambda: live.count(LABELLED) == ROWS, "labelled events", PATIENCE_SECONDS)
+    live.until(lambda: live.count(DRIFT_STATS) == (ROWS - TRAINED) // 50, "reports of all windows",
+               PATIENCE_SECONDS)
     live.until(lambda: live.count(QUALITY) > 0, "a quality report")
     live.until(lambda: live.count(TRAINING_DECISIONS) > live.count(MODEL_UPDATES), "a decision of the trainer")
     live.until(lambda: recorded(database_url, live.name) == ROWS - TRAINED, "recorded predictions")

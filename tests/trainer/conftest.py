@@ -242,6 +242,11 @@ class Driver:
             command_id=f"k{state.covered_commands}", action=action, version=version, share=share, by="ada",
             labelled_offset=state.covered, issued_at=0)))
 
+    def configure(self, offset: int, pipeline: Pipeline) -> None:
+        """A version of the definition is published, now."""
+        self.pipeline = pipeline
+        self._drive(self.session.configuration(offset, pipeline))
+
     @property
     def champion(self) -> str | None:
         """Version that serves."""
