@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from schemas.messages import (
     Command,
+    Configuration,
     DeadLetter,
     DriftAlert,
     DriftReport,
@@ -64,8 +65,8 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
-         Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState,
-         ModelAnnouncement, ModelMetadata, Pipeline)
+         Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, Configuration, TrainingDecision,
+         TrainerState, ModelAnnouncement, ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

@@ -29,7 +29,7 @@ class Topic:
 EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=7 * DAY_MS,
                producer="producers", consumers=("score",))
 PREDICTIONS = Topic(name="predictions", key="entity", message="Prediction", partitions=None,
-                    retention_ms=30 * DAY_MS, producer="score", consumers=("record",))
+                    retention_ms=30 * DAY_MS, producer="score", consumers=("score", "record"))
 DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", retention_ms=30 * DAY_MS,
                      producer="score", consumers=("record",))
 SCORE_STATE = Topic(name="score-state", key="partition", message="ScoreState", partitions=None, cleanup="compact",
@@ -47,21 +47,23 @@ QUALITY = Topic(name="quality", key="first offset", message="QualityReport", pro
 DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=90 * DAY_MS,
                     producer="monitor", consumers=("monitor", "record"))
 DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
-                     consumers=("trainer", "record"))
+                     consumers=("monitor", "trainer", "record"))
 TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message="TrainingDecision",
-                           producer="trainer", consumers=("record",))
+                           producer="trainer", consumers=("trainer", "record"))
 TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
                       producer="trainer", consumers=("trainer",))
 COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
                  consumers=("trainer", "record"))
-# Never compacted: compaction keeps the last record of a key, not the accepted one.
+# Neither is compacted: compaction keeps the last record of a key, not the accepted one.
+CONFIG = Topic(name="config", key="pipeline", message="Configuration", producer="command line",
+               consumers=("score", "monitor", "labels", "trainer", "record", "producers", "predict"))
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
-                      consumers=("score", "trainer", "record"))
+                      consumers=("score", "monitor", "trainer", "record", "predict"))
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
-                        producer="trainer", consumers=("score", "monitor", "trainer"))
+                        producer="trainer", consumers=("score", "monitor", "trainer", "predict"))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES,
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, CONFIG, MODEL_UPDATES,
           MODEL_ARTIFACTS)
 
 

@@ -18,6 +18,9 @@ from doors.app import door
 from doors.errors import UnusableSettings
 from doors.server import serve
 from doors.settings import DoorSettings, read_door_settings, read_port
+from kafka_access.access import KafkaAccess, UnusableAccess
+from kafka_access.definition import UnreadableDefinition, in_force
+from kafka_access.environment import read_access
 from producers.api.intake import Intake
 from producers.api.readers import EventReader, LabelReader
 from producers.api.recent import Recent
@@ -35,7 +38,7 @@ WRONG_START = 2
 log = structlog.get_logger()
 
 
-def build(pipeline: Pipeline, kafka: Mapping[str, str], settings: DoorSettings,
+def build(pipeline: Pipeline, kafka: KafkaAccess, settings: DoorSettings,
           environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Sender]:
     """The application of a pipeline, and what sends for it."""
     events, labels = topic_name(pipeline.name, EVENTS), topic_name(pipeline.name, LABELS)
@@ -71,25 +74,28 @@ def main() -> None:
     """Run the service of this process's environment."""
     try:
         settings = read_door_settings(os.environ, "AUTOML_STREAM_INGESTION_PORT", PORT)
-        pipeline = load_pipeline(Path(_need("AUTOML_STREAM_PIPELINE", "path of the pipeline file")))
-        kafka = {"bootstrap.servers": _need("KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker")}
+        kafka = read_access()
+        pipeline, _ = in_force(load_pipeline(_pipeline_file()), kafka)
         metrics_port = read_port(os.environ, "METRICS_PORT", 0)
         configure_logs(service="ingestion", pipeline=pipeline.name)
         app, sender = build(pipeline, kafka, settings)
-    except (PipelineError, UnusableSettings) as error:
+    except (PipelineError, UnusableAccess, UnusableSettings) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(WRONG_START)
+    except UnreadableDefinition as error:  # Kafka may answer at the next start
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
     serve_metrics(metrics_port, lambda: {"ok": not sender.trouble})
     gc.freeze()
     log.info("open", host=settings.host, port=settings.port, tokens=bool(settings.tokens))
     serve(app, settings)
 
 
-def _need(name: str, what: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise UnusableSettings(f"{name} is not set; it must hold the {what}")
-    return value
+def _pipeline_file() -> Path:
+    file = os.environ.get("AUTOML_STREAM_PIPELINE")
+    if not file:
+        raise UnusableSettings("AUTOML_STREAM_PIPELINE is not set; it must hold the path of the pipeline file")
+    return Path(file)
 
 
 if __name__ == "__main__":

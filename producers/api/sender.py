@@ -6,13 +6,14 @@ Everything happens on the event loop: librdkafka's confirmations are taken in ev
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from doors.problem import refusal
+from kafka_access.access import KafkaAccess
 from producers.api.readers import Record
 from producers.outbox import Headers, producer_settings
 
@@ -51,12 +52,12 @@ class Call:
 class Sender:
     """Sends records to the topics of one pipeline. `trouble` says why nothing can be sent now; empty when it can."""
 
-    def __init__(self, kafka: Mapping[str, str], topics: Sequence[str]) -> None:
+    def __init__(self, kafka: KafkaAccess, topics: Sequence[str]) -> None:
         self._producer = Producer({**producer_settings({
-            **kafka, "linger.ms": "1", "delivery.timeout.ms": str(CONFIRMED_SECONDS * 1_000),
+            **kafka.librdkafka(), "linger.ms": "1", "delivery.timeout.ms": str(CONFIRMED_SECONDS * 1_000),
             "queue.buffering.max.messages": str(QUEUE_RECORDS),
             "queue.buffering.max.kbytes": str(QUEUE_KILOBYTES)}), "error_cb": self._failed})
-        self._servers = kafka.get("bootstrap.servers", "")
+        self._servers = kafka.servers
         self._topics = topics
         self._due = asyncio.Event()
         self.trouble = "Kafka was not asked yet"

@@ -19,6 +19,7 @@ from doors.app import door
 from doors.errors import UnusableSettings
 from doors.server import serve
 from doors.settings import DoorSettings, read_door_settings
+from kafka_access.definition import in_force
 from schema_registry.events import event_codec
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import EVENTS, topic_name
@@ -39,9 +40,8 @@ log = structlog.get_logger()
 def build(pipeline: Pipeline, service: ServiceSettings, settings: DoorSettings,
           environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Desk]:
     """The application of a pipeline, and who answers in it."""
-    kafka = {"bootstrap.servers": service.bootstrap_servers}
-    events = EventLog(topic_name(pipeline.name, EVENTS), kafka, CONFIRMED_SECONDS)
-    desk = Desk(pipeline, event_codec(pipeline, environment), service.bootstrap_servers, events)
+    events = EventLog(topic_name(pipeline.name, EVENTS), service.kafka, CONFIRMED_SECONDS)
+    desk = Desk(pipeline, event_codec(pipeline, environment), service.kafka, events)
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
@@ -82,7 +82,7 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(WRONG_START)
     service = read_settings()
-    pipeline = load_pipeline(service.pipeline)
+    pipeline, _ = in_force(load_pipeline(service.pipeline), service.kafka)
     configure_logs(service="predict", pipeline=pipeline.name)
     app, desk = build(pipeline, service, settings)
     serve_metrics(service.metrics_port, lambda: {"ok": not desk.trouble()})

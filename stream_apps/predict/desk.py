@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import ANSWERED_EPOCH, EventFormat
 from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline
@@ -54,11 +55,11 @@ class NotReady(Exception):
 class Desk:
     """Answers rows of one pipeline's events."""
 
-    def __init__(self, pipeline: Pipeline, codec: EventFormat, bootstrap_servers: str, events: EventLog,
+    def __init__(self, pipeline: Pipeline, codec: EventFormat, kafka: KafkaAccess, events: EventLog,
                  clock: Clock = lambda: time.time_ns() // 1_000_000) -> None:
         """`clock` in epoch milliseconds. Nothing is read before `follow`."""
         self._pipeline = pipeline
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._events = events
         self._clock = clock
         self._reader = QuestionReader(pipeline, codec)
@@ -73,8 +74,8 @@ class Desk:
         events = topic_name(self._pipeline.name, EVENTS)
         while True:
             try:
-                self._topic_id = await asyncio.to_thread(topic_id, events, self._servers)
-                await ModelFollower(self._pipeline, self._servers).run(self._take)
+                self._topic_id = await asyncio.to_thread(topic_id, events, self._kafka)
+                await ModelFollower(self._pipeline, self._kafka).run(self._take)
             except (MissingTopic, KafkaException, KafkaError) as error:
                 log.warning("models cannot be followed; trying again", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)

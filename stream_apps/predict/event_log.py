@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from kafka_access.access import KafkaAccess
 from schemas.topics import MAX_EVENT_BYTES
 
 MAX_QUEUED = 20_000  # records that wait for the broker
@@ -52,11 +53,11 @@ class Place(NamedTuple):
 class EventLog:
     """Writes for an event loop; a thread of its own hears the broker. `away`: it does not answer."""
 
-    def __init__(self, topic: str, kafka: Mapping[str, str], patience: float) -> None:
+    def __init__(self, topic: str, kafka: KafkaAccess, patience: float) -> None:
         """Connect in the background; `patience`: seconds until an append is given up."""
         self._topic = topic
         self._patience = patience
-        self._settings = {**kafka, **_SETTINGS, "message.timeout.ms": round(patience * 1_000),
+        self._settings = {**kafka.librdkafka(), **_SETTINGS, "message.timeout.ms": round(patience * 1_000),
                           "error_cb": self._heard}
         self._producer = Producer(self._settings)
         self._broken = False

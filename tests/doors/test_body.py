@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar.types import Receive
 
@@ -31,6 +31,7 @@ def receive(data: bytes, cuts: list[int]) -> Receive:
 
 
 @given(st.binary(max_size=2 * LIMIT), st.lists(st.integers(min_value=0), max_size=5), st.booleans())
+@settings(deadline=None)
 def test_a_body_is_what_was_sent_or_too_large(data: bytes, cuts: list[int], packed: bool) -> None:
     admission = Admission(Limits())
     headers = {b"content-encoding": b"gzip"} if packed else {}

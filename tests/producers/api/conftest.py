@@ -39,7 +39,7 @@ class Ingestion:
         file = directory / "shop.toml"
         file.write_text(DEFINITION.format(name=broker.pipeline.name))
         self._environment = os.environ | {
-            "AUTOML_STREAM_PIPELINE": str(file), "KAFKA_BOOTSTRAP_SERVERS": broker.kafka["bootstrap.servers"],
+            "AUTOML_STREAM_PIPELINE": str(file), "KAFKA_BOOTSTRAP_SERVERS": broker.kafka.servers,
             "AUTOML_STREAM_INGESTION_PORT": str(self.port), "METRICS_PORT": "0",
             "AUTOML_STREAM_TOKENS": " ".join(f"{name}:{token}" for name, token in TOKENS.items())} | environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -69,7 +69,7 @@ class Ingestion:
 
 @pytest.fixture(scope="module")
 def module_broker(backends: Any) -> Broker:
-    return Broker(backends.bootstrap_servers)
+    return Broker(backends.kafka)
 
 
 @pytest.fixture(scope="module")

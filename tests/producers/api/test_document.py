@@ -43,8 +43,8 @@ def document(ingestion: Ingestion) -> schemathesis.BaseSchema:
 @pytest.mark.parametrize("path", ROUTES)
 def test_no_answer_is_undocumented(document: schemathesis.BaseSchema, path: str, mode: GenerationMode) -> None:
     @given(case=document[path]["POST"].as_strategy(mode))
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large,
-                                                                            HealthCheck.filter_too_much])
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[
+        HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
     def asked(case: schemathesis.Case) -> None:
         case.call_and_validate(headers={"Authorization": f"Bearer {TOKENS['till']}"}, checks=CHECKS)
 

@@ -78,7 +78,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 
 @pytest.mark.timeout(600)
 def test_what_was_acknowledged_is_in_the_topic_whoever_is_killed(brokers: Brokers, tmp_path: Path) -> None:
-    broker = Broker(brokers.bootstrap_servers)
+    broker = Broker(brokers.kafka)
     ingestion = Ingestion(broker, tmp_path)
     ingestion.start()
     wait_for(ingestion.ready, 120)
@@ -108,7 +108,7 @@ def test_what_was_acknowledged_is_in_the_topic_whoever_is_killed(brokers: Broker
 
 @pytest.mark.timeout(300)
 def test_while_no_broker_answers_requests_are_refused_within_a_bounded_time(brokers: Brokers, tmp_path: Path) -> None:
-    ingestion = Ingestion(Broker(brokers.bootstrap_servers), tmp_path)
+    ingestion = Ingestion(Broker(brokers.kafka), tmp_path)
     ingestion.start()
     wait_for(ingestion.ready, 120)
     try:

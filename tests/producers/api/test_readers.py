@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.api.batch import BadRow
@@ -44,6 +44,7 @@ EVENTS = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("codec", [EventCodec(SHOP), AvroEventCodec(SHOP, Registry())], ids=["json", "avro"])
 @given(row=EVENTS)
+@settings(deadline=None)
 def test_what_is_taken_is_read_alike_behind_kafka(codec: EventFormat, row: dict[str, Any]) -> None:
     data = json.dumps(row).encode()
     try:

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from automl_stream.local_stack.ports import LOOPBACK
+from kafka_access.access import KafkaAccess
 from tests.live import Live
 from tests.tiny import definition
 
@@ -20,8 +21,8 @@ START = 946_684_800_000
 class Asked(Live):
     """A pipeline with a prediction API."""
 
-    def __init__(self, bootstrap_servers: str, directory: Path, text: Callable[[str], str] = definition) -> None:
-        super().__init__(bootstrap_servers, directory, text)
+    def __init__(self, kafka: KafkaAccess, directory: Path, text: Callable[[str], str] = definition) -> None:
+        super().__init__(kafka, directory, text)
         with socket.create_server((LOOPBACK, 0)) as found:
             self.port: int = found.getsockname()[1]
         self.http = self.client()
@@ -61,7 +62,7 @@ def event(k: int, **features: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def asked(bootstrap_servers: str, tmp_path: Path) -> Iterator[Asked]:
-    found = Asked(bootstrap_servers, tmp_path)
+def asked(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Asked]:
+    found = Asked(kafka, tmp_path)
     yield found
     found.close()
