@@ -136,7 +136,7 @@ def table(found: Rounds, seconds: float) -> Table:
         (text, name, *(median(seen[percentile] for seen in found[name][load])
                        for percentile in ("p50_ms", "p99_ms", "p999_ms")))
         for load, text in loads.items() for name in found]
-    note = (f"Open loop over 50 connections, {seconds:g} s a round, medians. Ours waits for Kafka's acknowledgement, and a "
-            "score worker scores every event again on the same machine; the peers only predict.")
+    note = (f"Open loop over 50 connections, {seconds:g} s a round, medians. Ours waits for Kafka's acknowledgement, "
+            "and a score worker scores every event again on the same machine; the peers only predict.")
     return Table(title="Prediction API, ms from due to answered", columns=("load", "", "p50", "p99", "p99.9"),
                  rows=rows, note=note)
