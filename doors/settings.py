@@ -47,10 +47,20 @@ def read_door_settings(environment: Mapping[str, str], port_variable: str, port:
         UnusableSettings: naming the variable.
     """
     host = environment.get("AUTOML_STREAM_HOST") or LOOPBACK
-    number = environment.get(port_variable) or str(port)
+    return DoorSettings(host=host, port=read_port(environment, port_variable, port),
+                        tokens=_read_tokens(environment, host))
+
+
+def read_port(environment: Mapping[str, str], variable: str, port: int) -> int:
+    """The port in `variable`, else `port`.
+
+    Raises:
+        UnusableSettings: naming the variable.
+    """
+    number = environment.get(variable) or str(port)
     if not (number.isdecimal() and int(number) <= LAST_PORT):
-        raise UnusableSettings(f"{port_variable} is '{number}'; it must hold a port number, 0 to {LAST_PORT}")
-    return DoorSettings(host=host, port=int(number), tokens=_read_tokens(environment, host))
+        raise UnusableSettings(f"{variable} is '{number}'; it must hold a port number, 0 to {LAST_PORT}")
+    return int(number)
 
 
 def _read_tokens(environment: Mapping[str, str], host: str) -> Tokens:

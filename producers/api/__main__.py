@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ from litestar.types import ASGIApp
 from doors.app import door
 from doors.errors import UnusableSettings
 from doors.server import serve
-from doors.settings import DoorSettings, read_door_settings
+from doors.settings import DoorSettings, read_door_settings, read_port
 from producers.api.intake import Intake
 from producers.api.readers import EventReader, LabelReader
 from producers.api.recent import Recent
@@ -30,7 +31,6 @@ from telemetry.logs import configure_logs
 
 PORT = 8001
 WRONG_START = 2
-STOP_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -45,6 +45,8 @@ def build(pipeline: Pipeline, kafka: Mapping[str, str], settings: DoorSettings,
     @asynccontextmanager
     async def sending(_: Litestar) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(sender.follow()), asyncio.create_task(sender.probe())]
+        for task in tasks:
+            task.add_done_callback(_end_with)
         yield
         for task in tasks:
             task.cancel()
@@ -58,18 +60,26 @@ def build(pipeline: Pipeline, kafka: Mapping[str, str], settings: DoorSettings,
     return app, sender
 
 
+def _end_with(task: asyncio.Task[None]) -> None:
+    """Without this task no request would ever be answered: the service ends, and its supervisor starts it anew."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the service is broken and ends", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     """Run the service of this process's environment."""
     try:
         settings = read_door_settings(os.environ, "AUTOML_STREAM_INGESTION_PORT", PORT)
         pipeline = load_pipeline(Path(_need("AUTOML_STREAM_PIPELINE", "path of the pipeline file")))
         kafka = {"bootstrap.servers": _need("KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker")}
+        metrics_port = read_port(os.environ, "METRICS_PORT", 0)
         configure_logs(service="ingestion", pipeline=pipeline.name)
         app, sender = build(pipeline, kafka, settings)
     except (PipelineError, UnusableSettings) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(WRONG_START)
-    serve_metrics(int(os.environ.get("METRICS_PORT") or "0"), lambda: {"ok": not sender.trouble})
+    serve_metrics(metrics_port, lambda: {"ok": not sender.trouble})
     gc.freeze()
     log.info("open", host=settings.host, port=settings.port, tokens=bool(settings.tokens))
     serve(app, settings)

@@ -45,13 +45,14 @@ class EventReader:
         self.columns: Sequence[str] = (*own, *self._features)
         self.needed: Sequence[str] = ("event_id", "ts", *(name for name, f in self._features.items() if not f.optional))
 
-    def read(self, data: bytes, _caller: str) -> Record:
+    def read(self, data: bytes, caller: str) -> Record:
         """The record of an event. A JSON pipeline's event goes on as it came, byte by byte.
 
         Raises:
             BadRow: when it would end as a dead letter, or its ids cannot be stored.
             RegistryAway: when the schema registry of an Avro pipeline does not answer.
         """
+        del caller  # it stands in the record's header
         event = _decoded(self._json.decode, data)
         ts = _time(event.ts)
         if ts - self._clock() > self._max_future:
@@ -110,7 +111,7 @@ def _decoded(read: Callable[[bytes], Any], data: bytes) -> Any:
         return read(data)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
-        raise BadRow(what, where.strip("`") or "$", "send what the pipeline declares: see /openapi.json") from error
+        raise BadRow(what, where.strip("`") or "$", "send what the pipeline declares: see /docs") from error
     except msgspec.DecodeError as error:
         raise BadRow(str(error), "$", "send one JSON object in UTF-8", status=400) from error
 

@@ -1,17 +1,15 @@
 """The routes of the ingestion API, and what the OpenAPI document says of their bodies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import msgspec
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from doors.app import AnyRequest, problems
+from doors.described import whole_schema, with_body
 from doors.entry import CALLER
 from doors.settings import BATCH_BYTES, SINGLE_BYTES
 from producers.api.batch import CSV, JSON, NDJSON
@@ -23,18 +21,18 @@ from schemas.pipeline import Pipeline
 ROUTES = {"/events": SINGLE_BYTES, "/events/batch": BATCH_BYTES, "/labels": SINGLE_BYTES, "/labels/batch": BATCH_BYTES}
 """How many bytes a body may have, by path."""
 
-BadRows = Annotated[Literal["refuse", "skip"], Parameter(
-    query="bad_rows", description="refuse: a bad row stops the batch; skip: the others are sent, with status 207.")]
+BadRows = Annotated[Literal["refuse", "skip"], QueryParameter(
+    name="bad_rows", description="refuse: a bad row stops the batch; skip: the others are sent, with status 207.")]
 
 
 def routes(pipeline: Pipeline, events: Intake, labels: Intake) -> list[HTTPRouteHandler]:
     """Singly and in batches: events and labels of one pipeline."""
     event = event_type(pipeline, [feature.name for feature in pipeline.features])
-    return [*_pair("event", events, _schema(event)), *_pair("label", labels, _schema(Label))]
+    return [*_pair("event", events, whole_schema(event)), *_pair("label", labels, whole_schema(Label))]
 
 
 def _pair(noun: str, intake: Intake, schema: Mapping[str, Any]) -> tuple[HTTPRouteHandler, HTTPRouteHandler]:
-    @post(f"/{noun}s", status_code=200, name=noun, operation_class=_operation({JSON: schema}),
+    @post(f"/{noun}s", status_code=200, name=noun, operation_class=with_body({JSON: schema}),
           summary=f"One {noun}", responses=problems(409, 422),
           description=f"Takes one {noun}. 200 once every replica of Kafka has it.")
     async def one(request: AnyRequest) -> Acknowledged:
@@ -45,7 +43,7 @@ def _pair(noun: str, intake: Intake, schema: Mapping[str, Any]) -> tuple[HTTPRou
                           generate_examples=False)
 
     @post(f"/{noun}s/batch", status_code=200, name=f"{noun}s", summary=f"Many {noun}s",
-          operation_class=_operation({JSON: array, NDJSON: {"type": "string"}, CSV: {"type": "string"}}),
+          operation_class=with_body({JSON: array, NDJSON: {"type": "string"}, CSV: {"type": "string"}}),
           responses=problems(422) | {207: partly},
           description=f"Takes {noun}s as a JSON array, NDJSON or CSV. 200 once every replica of Kafka has all of them.")
     async def many(request: AnyRequest, bad_rows: BadRows = "refuse") -> Response[Acknowledged]:
@@ -54,27 +52,3 @@ def _pair(noun: str, intake: Intake, schema: Mapping[str, Any]) -> tuple[HTTPRou
         return Response(taken, status_code=207 if taken.refused else 200)
 
     return one, many
-
-
-def _operation(bodies: Mapping[str, Mapping[str, Any]]) -> type[Operation]:
-    """An operation whose body the handler reads itself, so that Litestar cannot know it."""
-
-    @dataclass
-    class WithBody(Operation):
-        def __post_init__(self) -> None:
-            content = {kind: OpenAPIMediaType(schema=dict(schema)) for kind, schema in bodies.items()}  # type: ignore[arg-type]
-            self.request_body = RequestBody(content=content, required=True)
-
-    return WithBody
-
-
-def _schema(kind: Any) -> dict[str, Any]:
-    """JSON Schema of a type, whole: Litestar keeps no components but its own."""
-    (_,), components = msgspec.json.schema_components((kind,), ref_template="{name}")
-
-    def whole(part: Any) -> Any:
-        if isinstance(part, dict):
-            return whole(components[part["$ref"]]) if "$ref" in part else {k: whole(v) for k, v in part.items()}
-        return [whole(item) for item in part] if isinstance(part, list) else part
-
-    return whole(components[kind.__name__])
