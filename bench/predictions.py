@@ -8,7 +8,7 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -59,19 +59,24 @@ def measure(lab: Lab, rounds: int, seconds: float) -> Rounds:
     batches = Schedule(rate=BATCHES, seconds=WARM_UP + seconds)
     found: Rounds = {name: {"one": [], "many": []} for name in (OURS, *PEERS)}
     with lab.pipeline(features=FEATURES, partitions=PARTITIONS) as pipeline:
-        scoring, doors = pipeline.start_workers(1), list(_open(lab, pipeline))
+        processes, doors = pipeline.start_workers(1), []
         events = [value for _, value in lab.events(FEATURES, singles.count + batches.count * ROWS, start_ms=START_MS)]
         many = [b"[" + b",".join(events[first:first + ROWS]) + b"]"
                 for first in range(singles.count, len(events), ROWS)]
         try:
+            for name in (OURS, *PEERS):
+                process, door = _open(lab, pipeline, name)
+                processes.append(process)
+                doors.append(door)
+                _await(door, events[0])
             for _ in range(rounds):
-                for door in (door for _, door in doors):
+                for door in doors:
                     loads = {"one": (door.requests(events[:singles.count], door.one), singles),
                              "many": (door.requests(many, door.many), batches)}
                     for load, (requests, schedule) in loads.items():
                         found[door.name][load].append(_under(door, requests, schedule))
         finally:
-            pipeline.stop([*scoring, *(process for process, _ in doors)])
+            pipeline.stop(processes)
     return found
 
 
@@ -84,29 +89,19 @@ def _under(door: Door, requests: Sequence[bytes], schedule: Schedule) -> dict[st
     return seen
 
 
-def _open(lab: Lab, pipeline: BenchPipeline) -> Iterator[tuple[Popen[bytes], Door]]:
-    """Every contender, started and answering."""
-    trained, directory = lab.model(pipeline), pipeline.file.parent
-    for name in (OURS, *PEERS):
-        with socket.create_server((LOOPBACK, 0)) as unused:
-            port: int = unused.getsockname()[1]
-        if name == OURS:
-            process = pipeline.start("predict", AUTOML_STREAM_PREDICTION_PORT=str(port),
-                                     AUTOML_STREAM_TOKENS=f"bench:{TOKEN}")
-            door = Door(name=name, port=port, one="/predict", many="/predict")
-        else:
-            file = _model_file(directory, name, trained.onnx, trained.fitted)
-            process = Popen([sys.executable, "-m", f"bench.contenders.predict_{name}", str(port), str(file)],
-                            cwd=Path(__file__).parents[1])
-            door = Door(name=name, port=port, one="/predict", many="/predict/batch")
-        _await(door, next(iter(lab.events(FEATURES, 1)))[1])
-        yield process, door
-
-
-def _model_file(directory: Path, name: str, onnx: bytes, fitted: object) -> Path:
-    file = directory / f"{name}.model"
-    file.write_bytes(onnx if name == "litestar" else pickle.dumps(fitted))
-    return file
+def _open(lab: Lab, pipeline: BenchPipeline, name: str) -> tuple[Popen[bytes], Door]:
+    """A contender, started."""
+    with socket.create_server((LOOPBACK, 0)) as unused:
+        port: int = unused.getsockname()[1]
+    if name == OURS:
+        return pipeline.start("predict", AUTOML_STREAM_PREDICTION_PORT=str(port), AUTOML_STREAM_TOKENS=f"bench:{TOKEN}"
+                              ), Door(name=name, port=port, one="/predict", many="/predict")
+    trained = lab.model(pipeline)
+    file = pipeline.file.with_suffix(f".{name}")
+    file.write_bytes(trained.onnx if name == "litestar" else pickle.dumps(trained.fitted))
+    process = Popen([sys.executable, "-m", f"bench.contenders.predict_{name}", str(port), str(file)],
+                    cwd=Path(__file__).parents[1])
+    return process, Door(name=name, port=port, one="/predict", many="/predict/batch")
 
 
 def _await(door: Door, event: bytes) -> None:

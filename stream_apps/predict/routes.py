@@ -42,10 +42,10 @@ Explain = Annotated[bool, Parameter(query="explain", description=(
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """An entry a row, in order: its answer, or what is wrong with it. `refused`: how many have none."""
+    """An answer a row, in order; null where there is none: `refused` says why, row by row."""
 
-    answers: list[Answer | RowProblem]
-    refused: int
+    answers: list[Answer | None]
+    refused: list[RowProblem]
 
 
 def routes(pipeline: Pipeline, desk: Desk, explain_seconds: float) -> list[HTTPRouteHandler]:
@@ -109,13 +109,12 @@ def _single(found: Answer | Unanswerable) -> Answer:
 
 
 def _numbered(found: Sequence[Answer | Unanswerable]) -> Answers:
-    rows = [one if isinstance(one, Answer) else _row_problem(number, one) for number, one in enumerate(found)]
-    wrong = [row for row in rows if isinstance(row, RowProblem)]
-    if len(wrong) == len(rows):
+    wrong = [_row_problem(number, one) for number, one in enumerate(found) if isinstance(one, Unanswerable)]
+    if len(wrong) == len(found):
         first, more = told(wrong)
         raise Refused(422, Problem(what="no row can be answered", where="rows", remedy="mend them", rows=first,
                                    more_rows=more))
-    return Answers(answers=rows, refused=len(wrong))
+    return Answers(answers=[one if isinstance(one, Answer) else None for one in found], refused=wrong)
 
 
 def _row_problem(number: int, wrong: Unanswerable) -> RowProblem:

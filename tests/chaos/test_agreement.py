@@ -1,0 +1,13 @@
+"""Who asks, who streams and who fitted the model are told the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.agreement import run
+
+
+@pytest.mark.filterwarnings("default")  # the converters' own libraries warn about each other
+@pytest.mark.timeout(600)
+def test_api_stream_and_the_original_model_agree(bootstrap_servers: str, tmp_path: Path) -> None:
+    assert run(bootstrap_servers, tmp_path, full=False).rows > 3_000
