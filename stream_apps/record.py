@@ -20,7 +20,7 @@ from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
 from stream_apps.event_times import EventTimes, Stored
-from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
+from stream_apps.settings import ServiceSettings, explained, read_settings, require_database
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, die, make_app, run
@@ -203,12 +203,11 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     Raises:
         MissingSetting: without DATABASE_URL.
     """
-    if settings.database_url is None:
-        raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
+    url = require_database(settings)
     app = make_app(f"{pipeline.name}-record", WorkerSettings(
         kafka=settings.kafka, group=f"{pipeline.name}.record",
         instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
-    storage = Storage(settings.database_url, pipeline.name)
+    storage = Storage(url, pipeline.name)
     recorder = Recorder(pipeline, storage, app)
     topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
     app.agent(app.chunks(*topics), name="record")(recorder.record)
@@ -219,6 +218,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
+    require_database(settings)
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="record", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
