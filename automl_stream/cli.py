@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.audit.command import add_commands as add_audit_commands
 from automl_stream.backtest.command import add_command as add_backtest_command
 from automl_stream.dead_letters.command import add_commands as add_dead_letter_commands
 from automl_stream.demo.command import add_commands as add_demo_commands
+from automl_stream.export.command import add_command as add_export_command
 from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
     DEFAULT_HOME,
@@ -24,6 +26,7 @@ from automl_stream.local_stack.options import (
     MlflowPort,
     PostgresPort,
 )
+from automl_stream.migrate import add_command as add_migrate_command
 from automl_stream.models.command import add_commands as add_model_commands
 from automl_stream.reproduce import add_command as add_reproduce_command
 from automl_stream.scaling import ScoreWorkerNumber
@@ -114,9 +117,12 @@ def logs(
     show_logs(home, name, sys.stdout, follow=follow)
 
 
+add_audit_commands(app)
 add_backtest_command(app)
 add_dead_letter_commands(app)
 add_demo_commands(app)
+add_export_command(app)
+add_migrate_command(app)
 add_model_commands(app)
 add_producer_commands(app)
 add_reproduce_command(app)

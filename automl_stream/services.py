@@ -14,6 +14,7 @@ from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.topics import create_topics
 from drift.detectors.detector import require_detectors
 from schemas.pipeline import Pipeline, load_pipeline
+from stream_apps.migrations.migrate import migrate
 
 SINGLE = {
     "monitor": "stream_apps.monitor",
@@ -77,12 +78,13 @@ def launch_pipelines(
     supervisor: Supervisor, pipelines: Mapping[Path, Pipeline], addresses: Addresses, ports: Ports,
     score_workers: int = 1,
 ) -> list[PipelineServices]:
-    """Create the topics and launch every service, without waiting; each serves metrics on a port of its own.
+    """Create topics and tables and launch every service, without waiting; each serves metrics on a port of its own.
 
     Raises:
         MissingLibrary: where LightGBM could not be loaded.
         DetectorsUnavailable: where a pipeline has detectors and their extra is not installed.
         TopicsDiffer: as create_topics.
+        MigrationError: as migrate.
         PortTaken: where a metrics port is not free.
     """
     if pipelines:
@@ -92,6 +94,7 @@ def launch_pipelines(
     launched = []
     for place, (file, pipeline) in enumerate(pipelines.items()):
         create_topics(pipeline, addresses.kafka)
+        migrate(addresses.database_url, pipeline.name)
         services = PipelineServices(
             file=file, pipeline=pipeline, addresses=addresses, state=supervisor.home / "state",
             ports=msgspec.structs.replace(ports, metrics=ports.metrics + place * METRICS_PORTS))

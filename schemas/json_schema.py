@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.messages import (
+    AuditHead,
     Command,
     DeadLetter,
     DriftAlert,
@@ -65,7 +66,7 @@ class Event(Message, frozen=True, kw_only=True):
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
          Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState,
-         ModelAnnouncement, ModelMetadata, Pipeline)
+         ModelAnnouncement, AuditHead, ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

@@ -531,6 +531,16 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     issued_at: int
 
 
+class AuditHead(Message, frozen=True, kw_only=True):
+    """The audit of a topic's partition is stored up to `position` (inclusive), and `chain` (hex) binds all of it:
+    whoever changes a row there must also change this record, which no one can. See schemas/audit_chain.py."""
+
+    topic: str
+    partition: int
+    position: int
+    chain: str
+
+
 def derived_id(*parts: object) -> str:
     """Id of what it is about: the same parts give the same id in every replay."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:20]

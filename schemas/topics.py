@@ -14,7 +14,7 @@ MAX_RECORD_BYTES = 4 << 20  # of ours: a dead letter holds its event in base64, 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
     """One row of the table. `partitions` None: as many as the pipeline has; `retention_ms` -1: unlimited, else the
-    least: see `retention_of`."""
+    least: see `retention_of`. `audited`: every record is kept for good, in a hash chain; it must name no entity."""
 
     name: str
     key: str
@@ -24,6 +24,7 @@ class Topic:
     retention_ms: int = FOREVER
     producer: str
     consumers: tuple[str, ...]
+    audited: bool = False
 
 
 EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=7 * DAY_MS,
@@ -47,22 +48,23 @@ QUALITY = Topic(name="quality", key="first offset", message="QualityReport", pro
 DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=90 * DAY_MS,
                     producer="monitor", consumers=("monitor", "record"))
 DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
-                     consumers=("trainer", "record"))
+                     consumers=("trainer", "record"), audited=True)
 TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message="TrainingDecision",
-                           producer="trainer", consumers=("record",))
+                           producer="trainer", consumers=("record",), audited=True)
 TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
                       producer="trainer", consumers=("trainer",))
 COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
-                 consumers=("trainer", "record"))
+                 consumers=("trainer", "record"), audited=True)
 # Never compacted: compaction keeps the last record of a key, not the accepted one.
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
-                      consumers=("score", "trainer", "record"))
+                      consumers=("score", "trainer", "record"), audited=True)
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
                         producer="trainer", consumers=("score", "monitor", "trainer"))
+AUDIT_HEADS = Topic(name="audit-heads", key="topic, partition", message="AuditHead", producer="record",
+                    consumers=("auditors",))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES,
-          MODEL_ARTIFACTS)
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES, MODEL_ARTIFACTS, AUDIT_HEADS)
 
 
 def topic_name(pipeline: str, topic: Topic) -> str:

@@ -199,6 +199,7 @@ def main() -> None:
     pipeline = load_pipeline(settings.pipeline)
     configure_logs(service="labels", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
+    storage.require_schema()
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
     run(app)
 

@@ -1,10 +1,11 @@
-"""The record service: predictions and everything that was decided, copied to PostgreSQL.
+"""The record service: predictions, messages and the audit, copied to PostgreSQL.
 
 Run: python -m stream_apps.record
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -14,10 +15,13 @@ from msgspec import Struct
 from prometheus_client import Counter
 from psycopg import sql
 
+from schemas.audit_chain import AuditRow
 from schemas.codec import decode
 from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
-from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from schemas.topics import DAY_MS, PREDICTIONS, TOPICS, topic_name
+from stream_apps.audit import Auditor
+from stream_apps.delivery import Delivery
 from stream_apps.event_times import EventTimes, Stored
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
@@ -33,6 +37,7 @@ _COLUMNS = ("source", "source_day", "partition", "position", "event_id", "entity
             "model_version", "model_digest", "model_epoch", "prediction", "score", "probabilities", "features",
             "scored_at")
 _STAGE = "stage"
+_EPOCH = date(1970, 1, 1)
 NULL = msgspec.Raw(b"null")
 
 
@@ -56,12 +61,14 @@ class _Stored(Struct, frozen=True, kw_only=True, gc=False):
 class Recorder:
     """Writes chunks; a chunk is complete when PostgreSQL has committed it."""
 
-    def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp) -> None:
+    def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp, delivery: Delivery) -> None:
         self._predictions = topic_name(pipeline.name, PREDICTIONS)
+        self._audited = {topic_name(pipeline.name, topic) for topic in TOPICS if topic.audited}
         self._storage = storage
         self._app = app
+        self.auditor = Auditor(pipeline.name, storage, delivery)
         self._event_times = EventTimes(storage.schema, pipeline.pipeline)
-        self._days: set[str] = set()
+        self._days: set[tuple[str, str]] = set()
         self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
         self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
 
@@ -82,6 +89,9 @@ class Recorder:
             records = message.take()
             if message.topic == self._predictions:
                 await self._store_predictions(message, records)
+            elif message.topic in self._audited:
+                await self.auditor.store([AuditRow(message.topic, message.partition, r.offset, r.timestamp, r.key,
+                                                   r.value) for r in records])
             else:
                 await self._store_messages(message, records)
         except Exception as error:
@@ -108,11 +118,7 @@ class Recorder:
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))
 
     async def _store_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        days = {row[1] for row in rows} - self._days
-        if days:
-            # A transaction of its own: days are known once it is committed, whatever becomes of the rows.
-            await self._storage.run(lambda c: self._create_days(c, days))
-            self._days |= days
+        await self._open_days("predictions", {row[1] for row in rows})
         try:
             await self._storage.run(lambda c: self._add(c, rows))
         except psycopg.errors.UniqueViolation:
@@ -152,13 +158,19 @@ class Recorder:
             "where excluded.model_epoch > kept.model_epoch"
         ).format(schema=schema, columns=_names(_COLUMNS), stage=sql.Identifier(_STAGE), updates=updates))
 
-    async def _create_days(self, connection: Connection, days: set[str]) -> None:
-        for day in days:
-            await connection.execute(sql.SQL(
-                "create table if not exists {}.{} partition of {}.predictions "
-                "for values from ({}) to (({}::date + 1)::text::date)").format(
-                self._storage.schema, sql.Identifier(f"predictions_{day}"), self._storage.schema,
-                sql.Literal(day), sql.Literal(day)))
+    async def _open_days(self, table: str, days: set[str]) -> None:
+        """Make the partitions of days. A transaction of its own: days are known once it is committed, whatever becomes
+        of the rows."""
+        missing = {(table, day) for day in days} - self._days
+
+        async def work(connection: Connection) -> None:
+            async with connection.cursor() as cursor:
+                await cursor.executemany(
+                    sql.SQL("select {}.add_day(%s, %s::date)").format(self._storage.schema), sorted(missing))
+
+        if missing:
+            await self._storage.run(work)
+            self._days |= missing
 
     async def _refuse(self, connection: Connection, message: Any, record: Any, reason: str) -> None:
         await connection.execute(
@@ -167,14 +179,16 @@ class Recorder:
             (message.topic, message.partition, record.offset, reason, record.value))
 
     async def _store_messages(self, message: Any, records: Sequence[Any]) -> None:
-        rows = [(message.topic, message.partition, r.offset, r.timestamp, r.key, r.value) for r in records]
+        rows = [(_day(r.timestamp), message.topic, message.partition, r.offset, r.timestamp, r.key, r.value)
+                for r in records]
+        await self._open_days("messages", {row[0] for row in rows})
         await self._storage.run(lambda c: self._insert(c, rows))
 
     async def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                sql.SQL("insert into {}.messages values (%s, %s, %s, %s, %s, %s) on conflict do nothing").format(
-                    self._storage.schema), rows)
+                sql.SQL("insert into {}.messages values (%s::date, %s, %s, %s, %s, %s, %s) on conflict do nothing"
+                        ).format(self._storage.schema), rows)
 
 
 def _names(columns: Sequence[str]) -> sql.Composed:
@@ -184,6 +198,11 @@ def _names(columns: Sequence[str]) -> sql.Composed:
 def _stored(row: tuple[Any, ...]) -> Stored:
     _, _, partition, _, event_id, entity, ts, *_ = row
     return Stored(entity, event_id, partition, ts)
+
+
+def _day(ts: int) -> str:
+    """Day of a record's time (epoch ms); a record without one is of the first."""
+    return (_EPOCH + timedelta(days=max(0, ts) // DAY_MS)).isoformat()
 
 
 def _row(record: Any) -> tuple[Any, ...]:
@@ -207,7 +226,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
         bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.record",
         instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
-    recorder = Recorder(pipeline, storage, app)
+    recorder = Recorder(pipeline, storage, app, Delivery(settings.bootstrap_servers))
     topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
     app.agent(app.chunks(*topics), name="record")(recorder.record)
     return app, storage
@@ -220,6 +239,7 @@ def main() -> None:
     pipeline = load_pipeline(settings.pipeline)
     configure_logs(service="record", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
+    storage.require_schema()
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
     run(app)
 

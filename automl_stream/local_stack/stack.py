@@ -27,7 +27,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kafka: bootstrap servers.
-        database_url: PostgreSQL, libpq form.
+        database_url: PostgreSQL, libpq form, for who makes tables and reads them.
+        service_database_url: the same for services, which only write rows.
         mlflow_uri: what the trainer gives to mlflow.set_tracking_uri: the store itself, so that it need not wait for
             the server, unless MLFLOW_TRACKING_URI names another.
         artifact_root: where the trainer's experiments keep artifacts: it passes it as ``artifact_location`` when it
@@ -37,6 +38,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     kafka: str
     database_url: str
+    service_database_url: str
     mlflow_uri: str
     artifact_root: str | None
     mlflow_ui: str
@@ -46,7 +48,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
         root = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": self.artifact_root} if self.artifact_root else {}
         return root | {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": self.service_database_url,
             "MLFLOW_TRACKING_URI": self.mlflow_uri,
         }
 
@@ -88,6 +90,7 @@ def start_infrastructure(
     if not environment.get("DATABASE_URL"):
         supervisor.start(postgres.postgres_service(home, ports))
         postgres.create_databases(postgres.database_url(home, ports, "postgres"), ["automl_stream"])
+        postgres.create_roles(home, addresses.database_url)
     if not environment.get("KAFKA_BOOTSTRAP_SERVERS"):
         supervisor.await_ready("kafka")
     if not environment.get("MLFLOW_TRACKING_URI"):  # last: it keeps a core busy for a while
@@ -105,6 +108,7 @@ def choose_addresses(home: Path, ports: Ports, environment: Mapping[str, str]) -
     return Addresses(
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or f"{LOOPBACK}:{ports.kafka}",
         database_url=database_url,
+        service_database_url=environment.get("DATABASE_URL") or postgres.service_url(home, ports),
         mlflow_uri=tracking or mlflow.store_uri(database_url),
         artifact_root=None if tracking else str(home / "mlflow-artifacts"),
         mlflow_ui=tracking or f"http://{LOOPBACK}:{ports.mlflow}",

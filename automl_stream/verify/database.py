@@ -18,7 +18,10 @@ select source, source_day::text, partition, position, event_id, entity, ts, pipe
        model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at
 from {schema}.predictions
 """
-_MESSAGES = "select topic, partition, position, record_ts, key, value from {schema}.messages"
+_MESSAGES = """
+select topic, partition, position, record_ts, key, value from {schema}.messages union all
+select topic, partition, position, record_ts, key, value from {schema}.audit
+"""
 _REFUSED = "select topic, partition, position, value from {schema}.refused"
 _LABELS = """
 select entity, event_id, ts, label::text, revision, labeller, implicit, conflict, expired,

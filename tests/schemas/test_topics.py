@@ -33,8 +33,9 @@ ROOT = Path(topics.__file__).parents[1]
 PACKAGES = ("automl_stream", "drift", "producers", "schemas", "stream_apps", "trainer")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PARTIES = {"producers": ["producers"], "trainer": ["trainer"], "command line": ["automl_stream/models"],
+           "auditors": ["automl_stream/audit"],
            "monitor": ["stream_apps/monitor.py", "stream_apps/quality_watch.py"],
-           **{name: [f"stream_apps/{name}.py"] for name in ("labels", "record")},
+           "labels": ["stream_apps/labels.py"], "record": ["stream_apps/record.py", "stream_apps/audit.py"],
            "score": ["stream_apps/score.py", "stream_apps/partition.py", "stream_apps/model_follower.py"]}
 CONSTANTS = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}
 PIPELINE = Pipeline(pipeline=Identity(name="p", task="binary", partitions=3),

@@ -16,6 +16,7 @@ from schemas.pipeline import Pipeline, parse_pipeline
 from stream_apps.label_join import Connection, LabelJoin
 from stream_apps.label_states import StoredLabel
 from stream_apps.labels import LabelAgent
+from stream_apps.migrations.migrate import migrate
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
@@ -49,13 +50,15 @@ class Desk:
 @asynccontextmanager
 async def opened(url: str, schema: str, task: str = "binary", keys: str = "") -> AsyncIterator[Desk]:
     pipeline = parse_pipeline(definition(schema, task).replace("[windows]", f"{keys}\n[windows]", 1), "tiny.toml")
+    migrate(url, schema)
     storage = Storage(url, schema)
-    recorder = Recorder(pipeline, storage, FakeApp())  # type: ignore[arg-type]
+    recorder = Recorder(pipeline, storage, FakeApp(), FakeDelivery())  # type: ignore[arg-type]
     try:
         yield Desk(pipeline=pipeline, url=url, storage=storage, join=LabelJoin(storage, pipeline.pipeline),
                    recorder=recorder)
     finally:
         forget_metrics(recorder)
+        forget_metrics(recorder.auditor)
         await storage._drop()
 
 

@@ -13,9 +13,10 @@ import pytest
 from schemas.codec import encode
 from schemas.messages import Model, Prediction
 from schemas.pipeline import Pipeline, parse_pipeline
+from stream_apps.migrations.migrate import migrate
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
-from tests.stream_apps.fakes import FakeApp, FakeStream, forget_metrics
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.tiny import FakeRecord, definition
 
 
@@ -24,10 +25,12 @@ class Desk:
 
     def __init__(self, database_url: str, pipeline: Pipeline) -> None:
         self.name = pipeline.name
+        migrate(database_url, pipeline.name)
         self._url = database_url
         self.app = FakeApp()
         self.storage = Storage(database_url, pipeline.name)
-        self.recorder = Recorder(pipeline, self.storage, self.app)  # type: ignore[arg-type]
+        self.delivery = FakeDelivery()
+        self.recorder = Recorder(pipeline, self.storage, self.app, self.delivery)  # type: ignore[arg-type]
 
     def record(self, *values: bytes | None, topic: str = "predictions", first: int = 0) -> None:
         records = [FakeRecord(offset=first + k, timestamp=1, value=value, key=b"k") for k, value in enumerate(values)]
@@ -52,6 +55,7 @@ def desk(database_url: str) -> Iterator[Desk]:
     desk = Desk(database_url, parse_pipeline(definition(name), "tiny.toml"))
     yield desk
     forget_metrics(desk.recorder)
+    forget_metrics(desk.recorder.auditor)
     with psycopg.connect(database_url) as connection:
         connection.execute(f'drop schema if exists "{name}" cascade'.encode())
 
@@ -113,7 +117,7 @@ def test_each_day_of_source_records_has_a_partition_of_its_own(desk: Desk) -> No
 
 
 def test_every_other_message_is_kept_byte_for_byte_and_once(desk: Desk) -> None:
-    desk.record(b"\xff\x00{", None, topic="drift-alerts")
-    desk.record(b"\xff\x00{", None, b"next", topic="drift-alerts")
+    desk.record(b"\xff\x00{", None, topic="drift-stats")
+    desk.record(b"\xff\x00{", None, b"next", topic="drift-stats")
     assert desk.rows("position, topic, key, value", "messages") == [
-        (k, f"{desk.name}.drift-alerts", b"k", value) for k, value in enumerate([b"\xff\x00{", None, b"next"])]
+        (k, f"{desk.name}.drift-stats", b"k", value) for k, value in enumerate([b"\xff\x00{", None, b"next"])]
