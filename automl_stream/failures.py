@@ -6,6 +6,7 @@ from automl_stream.audit.errors import AuditError, UnknownEvent, UnknownRow
 from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
+from automl_stream.erasure.errors import ErasureError
 from automl_stream.export.errors import ExportError, TargetTaken
 from automl_stream.local_stack.errors import LocalStackError, UnknownService
 from automl_stream.models.errors import ModelsError, UnknownVersion
@@ -23,9 +24,9 @@ FOUND_WANTING, WRONG_USE = 1, 2
 
 _WRONG_USE = (TargetTaken, UnknownDecision, UnknownEvent, UnknownRow, UnknownService, UnknownSource, UnknownVersion,
               WrongUse, PipelineError)
-_EXPECTED = (AuditError, DeadLettersError, ExportError, LocalStackError, MigrationError, ModelsError, TopicLogError,
-             TrainerError, TopicsDiffer, PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway,
-             KafkaException, OSError)
+_EXPECTED = (AuditError, DeadLettersError, ErasureError, ExportError, LocalStackError, MigrationError, ModelsError,
+             TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed,
+             RegistryAway, KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -40,6 +40,7 @@ from schemas.pipeline import (
     ImplicitLabel,
     Pipeline,
     Replay,
+    Retention,
     Retraining,
     Rollout,
     Windows,
@@ -49,7 +50,7 @@ DIRECTORY = Path(__file__).with_name("json")
 PATTERNS: dict[Any, str] = {Duration: "^[0-9]+(ms|s|m|h|d)$",
                             FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$",
                             ImplicitLabel: "^[0-9]+(ms|s|m|h|d) (->|→) \\S.*$"}
-PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout)
+PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout, Retention)
 
 
 class Event(Message, frozen=True, kw_only=True):

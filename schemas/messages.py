@@ -302,11 +302,12 @@ class DriftAlert(Message, frozen=True, kw_only=True):
     detector: str = ""
 
 
-CommandAction = Literal["promote", "rollback", "pause", "resume", "refresh"]
+CommandAction = Literal["promote", "rollback", "pause", "resume", "refresh", "erase"]
 
 
 class Command(Message, frozen=True, kw_only=True):
-    """An operator's word to the trainer. `labelled_offset`: it applies before that row, as an alert does.
+    """An operator's word to the trainer; `erase` is one that was carried out elsewhere and stands here for the record.
+    `labelled_offset`: it applies before that row, as an alert does.
 
     `version`: of the registry, to promote. `share`: of the entities, where the version shall be a canary first.
     """

@@ -100,8 +100,8 @@ class LabelAgent:
         detail = detail.partition("\n")[0][:DETAIL]  # PostgreSQL's other lines quote the row
         self.metrics.refused.labels(reason).inc()
         log.error("label refused", partition=partition, offset=record.offset, reason=reason, detail=detail)
-        return Refusal(topic=self._labels, partition=partition, offset=record.offset, reason=f"{reason}: {detail}",
-                       value=record.value)
+        return Refusal(topic=self._labels, partition=partition, offset=record.offset,
+                       timestamp=record.timestamp, reason=f"{reason}: {detail}", value=record.value)
 
     def _read(self, partition: int, record: Any) -> StoredLabel:
         label = decode(record.value or b"", Label)

@@ -5,7 +5,6 @@ Run: python -m stream_apps.record
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -19,10 +18,12 @@ from schemas.audit_chain import AuditRow
 from schemas.codec import decode
 from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
-from schemas.topics import DAY_MS, PREDICTIONS, TOPICS, topic_name
+from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from stream_apps import label_sql
 from stream_apps.audit import Auditor
 from stream_apps.delivery import Delivery
 from stream_apps.event_times import EventTimes, Stored
+from stream_apps.kept_days import KeptDays, record_day
 from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
@@ -37,7 +38,6 @@ _COLUMNS = ("source", "source_day", "partition", "position", "event_id", "entity
             "model_version", "model_digest", "model_epoch", "prediction", "score", "probabilities", "features",
             "scored_at")
 _STAGE = "stage"
-_EPOCH = date(1970, 1, 1)
 NULL = msgspec.Raw(b"null")
 
 
@@ -68,8 +68,9 @@ class Recorder:
         self._app = app
         self.auditor = Auditor(pipeline.name, storage, delivery)
         self._event_times = EventTimes(storage.schema, pipeline.pipeline)
-        self._days: set[tuple[str, str]] = set()
+        self._days = KeptDays(storage, pipeline.retention)
         self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
+        self.expired = Counter("automl_stream_record_expired_total", "Records of days that retention has passed")
         self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
 
     async def record(self, stream: Any) -> None:
@@ -118,7 +119,10 @@ class Recorder:
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))
 
     async def _store_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        await self._open_days("predictions", {row[1] for row in rows})
+        days = {row[1] for row in rows}
+        first = await self._days.open("predictions", days)
+        if min(days, default=first) < first:
+            rows = self._kept([row for row in rows if row[1] >= first], len(rows))
         try:
             await self._storage.run(lambda c: self._add(c, rows))
         except psycopg.errors.UniqueViolation:
@@ -140,7 +144,8 @@ class Recorder:
         """Upsert: COPY into a temporary table, then one statement; the highest epoch wins."""
         schema = self._storage.schema
         await connection.execute(sql.SQL(
-            "create temporary table if not exists {} (like {}.predictions) on commit delete rows").format(
+            "create temporary table if not exists {} (like {}.predictions including defaults) "
+            "on commit delete rows").format(
                 sql.Identifier(_STAGE), schema))
         await self._copy(connection, _STAGE, rows)
         new = await connection.execute(sql.SQL(
@@ -155,39 +160,31 @@ class Recorder:
             "select distinct on (source_day, source) {columns} from {stage} "
             "order by source_day, source, model_epoch desc "
             "on conflict (source_day, source) do update set {updates} "
-            "where excluded.model_epoch > kept.model_epoch"
+            "where excluded.model_epoch > kept.model_epoch and not kept.erased"
         ).format(schema=schema, columns=_names(_COLUMNS), stage=sql.Identifier(_STAGE), updates=updates))
-
-    async def _open_days(self, table: str, days: set[str]) -> None:
-        """Make the partitions of days. A transaction of its own: days are known once it is committed, whatever becomes
-        of the rows."""
-        missing = {(table, day) for day in days} - self._days
-
-        async def work(connection: Connection) -> None:
-            async with connection.cursor() as cursor:
-                await cursor.executemany(
-                    sql.SQL("select {}.add_day(%s, %s::date)").format(self._storage.schema), sorted(missing))
-
-        if missing:
-            await self._storage.run(work)
-            self._days |= missing
 
     async def _refuse(self, connection: Connection, message: Any, record: Any, reason: str) -> None:
         await connection.execute(
-            sql.SQL("insert into {}.refused values (%s, %s, %s, %s, %s) on conflict do nothing").format(
-                self._storage.schema),
-            (message.topic, message.partition, record.offset, reason, record.value))
+            sql.SQL(label_sql.REFUSE).format(schema=self._storage.schema),
+            (message.topic, message.partition, record.offset, reason, record.value, record_day(record.timestamp)))
 
     async def _store_messages(self, message: Any, records: Sequence[Any]) -> None:
-        rows = [(_day(r.timestamp), message.topic, message.partition, r.offset, r.timestamp, r.key, r.value)
+        rows = [(record_day(r.timestamp), message.topic, message.partition, r.offset, r.timestamp, r.key, r.value)
                 for r in records]
-        await self._open_days("messages", {row[0] for row in rows})
-        await self._storage.run(lambda c: self._insert(c, rows))
+        first = await self._days.open("messages", {row[0] for row in rows})
+        kept = [row for row in rows if row[0] >= first]
+        await self._storage.run(lambda c: self._insert(c, self._kept(kept, len(rows))))
+
+    def _kept(self, rows: list[tuple[Any, ...]], came: int) -> list[tuple[Any, ...]]:
+        """These rows; the others are of days that retention has passed."""
+        self.expired.inc(came - len(rows))
+        return rows
 
     async def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                sql.SQL("insert into {}.messages values (%s::date, %s, %s, %s, %s, %s, %s) on conflict do nothing"
+                sql.SQL("insert into {}.messages (day, topic, partition, position, record_ts, key, value) "
+                        "values (%s::date, %s, %s, %s, %s, %s, %s) on conflict do nothing"
                         ).format(self._storage.schema), rows)
 
 
@@ -198,11 +195,6 @@ def _names(columns: Sequence[str]) -> sql.Composed:
 def _stored(row: tuple[Any, ...]) -> Stored:
     _, _, partition, _, event_id, entity, ts, *_ = row
     return Stored(entity, event_id, partition, ts)
-
-
-def _day(ts: int) -> str:
-    """Day of a record's time (epoch ms); a record without one is of the first."""
-    return (_EPOCH + timedelta(days=max(0, ts) // DAY_MS)).isoformat()
 
 
 def _row(record: Any) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ create table {schema}.predictions (
   probabilities jsonb,
   features jsonb not null,
   scored_at bigint not null,
+  erased boolean not null default false, -- the source had a prediction of a person who was erased; no replay fills it
   primary key (source_day, source)
 ) partition by range (source_day);
 create index predictions_event on {schema}.predictions (entity, event_id);
@@ -69,7 +70,7 @@ create table {schema}.labels (
 create index labels_waiting on {schema}.labels (block, ripe)
 where (emitted_revision, emitted_conflict) is distinct from (revision, conflict) and not expired;
 
--- Everything else that was said: alerts, reports, decisions, announcements, dead letters, labelled events. day: of the
+-- Everything else that was said: reports, dead letters, labelled events; what was decided is in the audit. day: of the
 -- record's time.
 create table {schema}.messages (
   day date not null,
@@ -79,6 +80,7 @@ create table {schema}.messages (
   record_ts bigint not null,
   key bytea,
   value bytea,
+  erased boolean not null default false,
   primary key (topic, partition, position, day)
 ) partition by range (day);
 
@@ -89,14 +91,27 @@ create table {schema}.refused (
   position bigint not null,
   reason text not null,
   value bytea,
+  day date not null,
+  erased boolean not null default false,
   primary key (topic, partition, position)
 );
 
--- The partition of a day, made where it is missing: the writer makes no tables, so the owner does it for it.
-create function {schema}.add_day(parent text, day date) returns void
+-- Retention: of each table of days the newest day that was stored, and the first that is kept. The newest day moves the
+-- first one, never the clock: a replay keeps and drops the same.
+create table {schema}.kept_days (
+  parent text primary key,
+  newest date not null,
+  first date not null default '0001-01-01'
+);
+
+-- The partition of a day, made where it is missing, and those of days that are kept no longer, dropped: the writer neither
+-- makes nor drops tables, so the owner does it for it. keep: days, null for ever. Returns the first day that is kept.
+create function {schema}.open_day(parent text, day date, keep integer) returns date
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   wanted text := parent || '_' || to_char(day, 'YYYY-MM-DD');
+  oldest date;
+  old record;
 begin
   if parent not in ('predictions', 'messages') then
     raise exception 'no table % has a partition a day', parent;
@@ -105,16 +120,38 @@ begin
     raise exception 'no partition for day %', day using errcode = 'datetime_field_overflow';
   end if;
   perform pg_advisory_xact_lock(hashtext('automl-stream days of ' || {schema_name}));
-  if to_regclass(format('%I.%I', {schema_name}, wanted)) is null then
+  insert into {schema}.kept_days as kept values (parent, day)
+  on conflict on constraint kept_days_pkey do update set newest = greatest(kept.newest, excluded.newest);
+  update {schema}.kept_days kept set first = greatest(first, newest - keep + 1)
+  where kept.parent = open_day.parent and keep is not null;
+  select kept.first into oldest from {schema}.kept_days kept where kept.parent = open_day.parent;
+  if day >= oldest and to_regclass(format('%I.%I', {schema_name}, wanted)) is null then
     execute format('create table %I.%I partition of %I.%I for values from (%L) to (%L)',
                    {schema_name}, wanted, {schema_name}, parent, day, day + 1);
   end if;
+  for old in select c.relname from pg_class c join pg_inherits i on i.inhrelid = c.oid
+             where i.inhparent = format('%I.%I', {schema_name}, parent)::regclass
+               and right(c.relname::text, 10)::date < oldest loop
+    if parent = 'predictions' then -- the labels of events that nobody will find again go with them
+      execute format('delete from {schema}.labels l using %I.%I p where l.entity = p.entity and l.event_id = p.event_id '
+                     'and not exists (select from {schema}.predictions q where q.entity = p.entity '
+                     'and q.event_id = p.event_id and q.source_day >= %L)', {schema_name}, old.relname, oldest);
+    end if;
+    execute format('drop table %I.%I', {schema_name}, old.relname);
+  end loop;
+  if parent = 'messages' then
+    delete from {schema}.refused r where r.day < oldest;
+  elsif keep is not null then -- labels that never found a prediction, by event time
+    delete from {schema}.labels l where l.expired and l.ts < (
+      select max(t.newest) from {schema}.event_times t) - keep * 86400000::bigint;
+  end if;
+  return oldest;
 end $$;
-revoke all on function {schema}.add_day from public;
+revoke all on function {schema}.open_day from public;
 
 grant usage on schema {schema} to {writer}, {reader};
 grant select on all tables in schema {schema} to {writer}, {reader};
-grant execute on function {schema}.add_day to {writer};
+grant execute on function {schema}.open_day to {writer};
 grant insert on {schema}.messages, {schema}.refused to {writer};
 grant insert, update on {schema}.predictions, {schema}.event_times, {schema}.coverage, {schema}.labels to {writer};
 grant insert, delete on {schema}.unripe to {writer};

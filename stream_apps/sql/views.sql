@@ -3,7 +3,7 @@
 -- One row an event: its first delivery. Anything that may be asked of `predictions` may be asked of this.
 create view {schema}.latest_predictions as
 select p.* from {schema}.predictions p
-where not exists (
+where not p.erased and not exists (
   select from {schema}.predictions q where q.entity = p.entity and q.event_id = p.event_id
     and (q.partition, q.position, q.source) < (p.partition, p.position, p.source));
 
@@ -30,7 +30,7 @@ cross join lateral jsonb_to_recordset(r.qualities) as q (
   version text, feature text, value text, rows bigint, accuracy double precision, log_loss double precision,
   brier double precision, auc double precision, no_change_accuracy double precision, kappa_temporal double precision,
   mae double precision, rmse double precision, no_change_mae double precision)
-where m.topic = {quality};
+where m.topic = {quality} and not m.erased;
 
 -- Drift, a row a feature of a closed window.
 create view {schema}.drift as
@@ -44,7 +44,7 @@ cross join lateral jsonb_to_recordset(r.features) as f (
   name text, rows bigint, missing double precision, ks double precision, psi double precision,
   jensen_shannon double precision, wasserstein double precision, effect double precision, lower_bound double precision,
   log_p double precision, scale int, contrast text, calibrated boolean, alarm boolean)
-where m.topic = {drift_stats};
+where m.topic = {drift_stats} and not m.erased;
 
 -- Alerts, decisions and announcements, as the audit holds them; said: time of the record.
 create view {schema}.alerts as

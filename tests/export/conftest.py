@@ -51,8 +51,8 @@ def stored(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iter
     live.say(QUALITY, QualityReport(first=0, last=1, window_start=0, window_end=1, qualities=[], left_out=0, classes=[],
                                     previous=None, pipeline_digest=digest))
     live.say(DRIFT_ALERTS, DriftAlert(alert_id="a", kind="covariate", window_start=0, window_end=START, scale=1,
-                                      onset=0, features=["amount"], sentence="amount moved", budget="", profile="p", model=MODEL,
-                                      labelled_offset=0))
+                                      onset=0, features=["amount"], sentence="amount moved", budget="",
+                                      profile="p", model=MODEL, labelled_offset=0))
     live.say(TRAINING_DECISIONS, TrainingDecision(decision_id="d", incident_id=None, trigger="refresh", at=0,
                                                   verdict="suppressed", reason="not now"))
     with psycopg.connect(backends.database_url, autocommit=True) as connection:

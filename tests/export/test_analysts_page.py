@@ -30,7 +30,7 @@ def test_every_statement_of_the_page_answers_to_the_reader(stored: Live, backend
         connection.execute(f"set role {READER}".encode())
         for statement in STATEMENTS:
             answers[statement] = connection.execute(named(statement, stored).rstrip(";").encode()).fetchall()
-    assert len(answers) == 9
+    assert len(answers) == 8
     assert all(answers.values()), [statement for statement, rows in answers.items() if not rows]
 
 

@@ -80,7 +80,7 @@ def test_a_service_without_its_tables_ends_with_what_to_do(database_url: str, tm
 
 @pytest.mark.parametrize("statement", [
     "insert into {schema}.refused values ('t', 0, 1, 'r', null)",
-    "select {schema}.add_day('predictions', '2026-01-31')",
+    "select {schema}.open_day('predictions', '2026-01-31', null)",
     "update {schema}.labels set expired = true",
     "create temporary table stage (like {schema}.predictions)",
 ])
@@ -97,7 +97,7 @@ FORBIDDEN = [
         "create rule r as on insert to {{schema}}.{table} do instead nothing",
         "alter table {{schema}}.{table} owner to current_user")),
     "create table {schema}.mine (x int)", "drop schema {schema} cascade", "delete from {schema}.predictions",
-    "create or replace function {schema}.add_day(parent text, day date) returns void language sql as 'select'",
+    "create or replace function {schema}.open_day(text, date, integer) returns date language sql as 'select $2'",
     "truncate {schema}.predictions", "set role automl_stream_owner", "delete from {schema}.refused",
 ]
 
@@ -111,7 +111,7 @@ def test_the_writer_changes_no_table_and_takes_nothing_back(database_url: str, t
 def test_the_writer_makes_days_of_its_two_tables_and_no_others(database_url: str, schema: str) -> None:
     migrate(database_url, schema)
     with as_role(database_url, WRITER) as connection:
-        call = sql.SQL("select {}.add_day(%s, %s::date)").format(sql.Identifier(schema))
+        call = sql.SQL("select {}.open_day(%s, %s::date, null)").format(sql.Identifier(schema))
         connection.execute(call, ["messages", "2026-01-31"])
         connection.execute(call, ["messages", "2026-01-31"])
         with pytest.raises(psycopg.errors.RaiseException):
@@ -134,8 +134,9 @@ def test_the_reader_reads_everything_and_writes_nothing(database_url: str, schem
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported,
                                 psycopg.errors.ObjectNotInPrerequisiteState)):
                 connection.execute(sql.SQL("delete from {}").format(name))
+        call = sql.SQL("select {}.open_day('messages', '2026-01-31', 1)").format(sql.Identifier(schema))
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(sql.SQL("select {}.add_day('messages', '2026-01-31')").format(sql.Identifier(schema)))
+            connection.execute(call)
 
 
 def test_tables_of_somebody_else_are_left_alone(database_url: str, schema: str) -> None:
