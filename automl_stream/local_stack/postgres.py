@@ -80,11 +80,6 @@ def service_url(home: Path, ports: Ports) -> str:
     return f"postgresql://{WRITER}:{_password(home, 'postgres-writer')}@{LOOPBACK}:{ports.postgres}/automl_stream"
 
 
-def analyst_url(home: Path, ports: Ports) -> str:
-    """Return the URL with which analysts log in: as the role that only reads."""
-    return f"postgresql://{READER}:{_password(home, 'postgres-reader')}@{LOOPBACK}:{ports.postgres}/automl_stream"
-
-
 def create_roles(home: Path, url: str) -> None:
     """Let services and analysts log in, each with a password of its own; the owner of the tables cannot."""
     import psycopg  # noqa: PLC0415  (only a start needs it)
