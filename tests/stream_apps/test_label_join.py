@@ -50,7 +50,7 @@ class Desk:
 @asynccontextmanager
 async def opened(url: str, schema: str, task: str = "binary", keys: str = "") -> AsyncIterator[Desk]:
     pipeline = parse_pipeline(definition(schema, task).replace("[windows]", f"{keys}\n[windows]", 1), "tiny.toml")
-    migrate(url, schema)
+    await asyncio.to_thread(migrate, url, schema)  # a cable to PostgreSQL runs in this loop
     storage = Storage(url, schema)
     recorder = Recorder(pipeline, storage, FakeApp(), FakeDelivery())  # type: ignore[arg-type]
     try:
