@@ -1,9 +1,10 @@
 # Every habit as a command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down chaos bench
+.PHONY: help setup demo test lint sbom audit up down chaos bench
 
 PYTHON ?= python3
 BIN := .venv/bin
+UV = PATH="$$PATH:$(CURDIR)/$(BIN)" uv
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -14,7 +15,7 @@ setup: .venv/.locked ## make the virtual environment from the lock file
 .venv/.locked: uv.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@PATH="$$PATH:$(CURDIR)/$(BIN)" UV_PROJECT_ENVIRONMENT=.venv uv sync --locked --all-groups --inexact --quiet
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --locked --all-groups --inexact --quiet
 	@touch $@
 
 demo: setup ## from nothing to a model that heals itself, and a summary
@@ -37,6 +38,15 @@ lint: setup ## style, types, import rules, unused dependencies
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+
+sbom: setup ## every package that a user's installation may have, with its hashes, as CycloneDX: sbom.cdx.json
+	@$(UV) export --locked --all-extras --no-dev --format cyclonedx1.5 --preview-features sbom-export --quiet --output-file sbom.cdx.json
+	@echo "sbom.cdx.json is written"
+
+# --strict: a package that could not be looked up fails, as one with a known weakness does. Only the lock file is asked about.
+audit: setup ## known weaknesses of what is locked; needs pypi.org, and fails where a package was skipped
+	@$(UV) export --locked --all-extras --all-groups --no-emit-project --format requirements.txt --quiet --output-file .venv/audited.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement .venv/audited.txt
 
 up: setup ## start the local stack and run it until Ctrl-C
 	$(BIN)/automl-stream up

@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automl_stream.wrong_use import WrongUse
 
+if TYPE_CHECKING:
+    from kafka_access.access import KafkaAccess
+
 
 @contextmanager
-def broker(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Kafka's bootstrap servers: the environment's, else those of the stack in `home`, which is started for as long as
+def broker(home: Path, environment: Mapping[str, str]) -> Iterator["KafkaAccess"]:
+    """Access to Kafka: to the environment's, else to that of the stack in `home`, which is started for as long as
     it is needed where it was ended.
 
     Raises:
@@ -18,13 +22,14 @@ def broker(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
     from automl_stream.local_stack.status import read_status  # noqa: PLC0415  (keeps --help fast)
     from automl_stream.verify.command import reachable  # noqa: PLC0415
     from automl_stream.verify.errors import NoAddress  # noqa: PLC0415
+    from kafka_access.environment import named_access  # noqa: PLC0415
 
     running = {service.name: service.address for service in read_status(home).services if service.alive}
     with ExitStack() as stack:
-        servers = environment.get("KAFKA_BOOTSTRAP_SERVERS") or running.get("kafka")
-        if not servers:
+        kafka = named_access(environment, running.get("kafka"))
+        if kafka is None:
             try:
-                servers, _ = stack.enter_context(reachable(home, environment))
+                kafka, _ = stack.enter_context(reachable(home, environment))
             except NoAddress as error:
                 raise WrongUse(str(error)) from error
-        yield servers
+        yield kafka

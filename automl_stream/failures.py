@@ -2,6 +2,7 @@
 
 from confluent_kafka import KafkaException
 
+from automl_stream.applying import ConfigurationFailed
 from automl_stream.audit.errors import AuditError, UnknownEvent, UnknownRow
 from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
@@ -14,6 +15,8 @@ from automl_stream.partitions import PartitionsFailed
 from automl_stream.topic_log import TopicLogError
 from automl_stream.topics import TopicsDiffer
 from automl_stream.wrong_use import WrongUse
+from kafka_access.access import UnusableAccess
+from kafka_access.definition import UnreadableDefinition
 from producers.errors import DeliveryFailed, ProducerError
 from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
@@ -23,10 +26,10 @@ from trainer.errors import TrainerError, UnknownDecision
 FOUND_WANTING, WRONG_USE = 1, 2
 
 _WRONG_USE = (TargetTaken, UnknownDecision, UnknownEvent, UnknownRow, UnknownService, UnknownSource, UnknownVersion,
-              WrongUse, PipelineError)
-_EXPECTED = (AuditError, DeadLettersError, ErasureError, ExportError, LocalStackError, MigrationError, ModelsError,
-             TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed, DemoFailed, LockstepStalled, DeliveryFailed,
-             RegistryAway, KafkaException, OSError)
+              WrongUse, PipelineError, UnusableAccess)
+_EXPECTED = (AuditError, ConfigurationFailed, UnreadableDefinition, DeadLettersError, ErasureError, ExportError,
+             LocalStackError, MigrationError, ModelsError, TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed,
+             DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

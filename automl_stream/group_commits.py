@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 from confluent_kafka import Consumer, TopicPartition
 
+from kafka_access.access import KafkaAccess
+
 Place = tuple[str, int]  # topic and partition
 ANSWER_SECONDS = 10.0
 
 
-def committed(bootstrap_servers: str, group: str, places: Iterable[Place]) -> dict[Place, int]:
+def committed(kafka: KafkaAccess, group: str, places: Iterable[Place]) -> dict[Place, int]:
     """The commit of each place that has one. The asking consumer does not join the group.
 
     Not by the admin client: where the group's coordinator has just moved or started, its answer to that question ends
@@ -20,7 +22,7 @@ def committed(bootstrap_servers: str, group: str, places: Iterable[Place]) -> di
     wanted = [TopicPartition(*place) for place in places]
     if not wanted:
         return {}
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "enable.auto.commit": False,
+    consumer = Consumer({**kafka.librdkafka(), "group.id": group, "enable.auto.commit": False,
                          "log_level": 0})
     try:
         found = consumer.committed(wanted, timeout=ANSWER_SECONDS)

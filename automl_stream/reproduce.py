@@ -44,9 +44,9 @@ def reproduce(
 
     place = demo_place(home) if pipeline is None else home
     definition = load_pipeline(pipeline or place / "pipeline.toml")
-    with broker(place, os.environ) as servers:
+    with broker(place, os.environ) as kafka:
         try:
-            with closing(LogReader({"bootstrap.servers": servers, "log_level": "2"})) as reader:
+            with closing(LogReader(kafka, log_level=2)) as reader:
                 found = again(definition, decision_id, reader, lambda sentence: typer.echo(sentence, err=True))
         except KafkaUnavailable as error:
             raise WrongUse(str(error)) from error

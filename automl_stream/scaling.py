@@ -3,11 +3,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl_stream.local_stack.options import DEFAULT_HOME, Home
+
+if TYPE_CHECKING:
+    from kafka_access.access import KafkaAccess
 
 MAX_SCORE_WORKERS = 12  # of one pipeline on one machine: as many as it has metrics ports for
 PARTITIONS_LIMIT = 10_000
@@ -49,17 +52,18 @@ def partitions(
     raise_partitions(load_pipeline(pipeline), _kafka(home), count, _say)
 
 
-def _kafka(home: Path) -> str:
+def _kafka(home: Path) -> "KafkaAccess":
     from automl_stream.local_stack.processes import read_state
     from automl_stream.wrong_use import WrongUse
+    from kafka_access.environment import named_access
 
     state = read_state(home)
     running = state.addresses.get("kafka") if state and state.parent.process() else None
-    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or running
-    if not servers:
+    kafka = named_access(os.environ, running)
+    if kafka is None:
         raise WrongUse(f"KAFKA_BOOTSTRAP_SERVERS is not set and nothing runs in {home}; "
                        "start `automl-stream up`, or set it")
-    return servers
+    return kafka
 
 
 def _say(sentence: str) -> None:

@@ -14,6 +14,8 @@ from typing import TypeVar
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from msgspec import Struct
 
+from kafka_access.access import NO_GROUP, KafkaAccess
+
 Bounds = dict[int, tuple[int, int]]
 AnswerT = TypeVar("AnswerT")
 
@@ -23,7 +25,6 @@ _LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILA
                KafkaError._DESTROY_BROKER, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 - librdkafka's own names
 _AT_END = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own name
 _BATCH = 1_000
-_NO_GROUP = "automl-stream-topic-log"  # librdkafka asks for a name; nothing is ever committed under it
 
 
 class TopicLogError(Exception):
@@ -65,11 +66,11 @@ class Log(Struct, frozen=True, kw_only=True):
 class TopicLog:
     """A consumer that only looks, one reading at a time; `answer_seconds`: how long a broker may take to answer."""
 
-    def __init__(self, bootstrap_servers: str, answer_seconds: float = 10.0) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, kafka: KafkaAccess, answer_seconds: float = 10.0) -> None:
+        self._servers = kafka.servers
         self._answer_seconds = answer_seconds
         self._consumer = Consumer({
-            "bootstrap.servers": bootstrap_servers, "group.id": _NO_GROUP, "enable.auto.commit": False,
+            **kafka.librdkafka(), "group.id": f"{NO_GROUP}topic-log", "enable.auto.commit": False,
             "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 65_536, "log_level": 2,
             "fetch.wait.max.ms": 20,  # every question waits behind the fetch at a log's end: 500 ms by default

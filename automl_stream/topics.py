@@ -6,13 +6,14 @@ from typing import Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
-    AlterConfigOpType,
+    AlterConfigOpType,  # pyright: ignore[reportPrivateImportUsage]  # documented
     ClusterMetadata,  # pyright: ignore[reportPrivateImportUsage]  # documented
-    ConfigEntry,
-    ConfigResource,
+    ConfigEntry,  # pyright: ignore[reportPrivateImportUsage]  # documented
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage]  # documented
     NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # documented
 )
 
+from kafka_access.access import NO_GROUP, KafkaAccess
 from schemas.pipeline import Pipeline
 from schemas.topics import TOPICS, partition_count, topic_name, topic_settings
 
@@ -42,7 +43,7 @@ def count_partitions(client: Client, topic: str) -> int:
     return len(client.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions)
 
 
-def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
+def create_topics(pipeline: Pipeline, kafka: KafkaAccess) -> None:
     """Create what is missing, replicated wherever there are brokers enough, and wait until all have their leader. What
     is there is given the retention that the pipeline declares.
 
@@ -50,7 +51,7 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
         TopicsDiffer: when a topic has fewer partitions; it may have been given more.
         KafkaException: when the broker refuses.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
+    admin = AdminClient({**kafka.librdkafka(), "log_level": 3})
     cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
     replicas = REPLICAS if len(cluster.brokers) >= REPLICAS else 1
     wanted, there = [], []
@@ -74,16 +75,16 @@ def create_topics(pipeline: Pipeline, bootstrap_servers: str) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    await_leaders(bootstrap_servers, {topic_name(pipeline.name, t): partition_count(pipeline, t) for t in TOPICS})
+    await_leaders(kafka, {topic_name(pipeline.name, t): partition_count(pipeline, t) for t in TOPICS})
 
 
-def await_leaders(bootstrap_servers: str, topics: dict[str, int]) -> None:
+def await_leaders(kafka: KafkaAccess, topics: dict[str, int]) -> None:
     """A topic is created before its partitions have leaders, and a leader is named before it serves: ask each one.
 
     Raises:
         KafkaException: when one of so many partitions of a topic has none in time.
     """
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "leaders", "log_level": 3})
+    consumer = Consumer({**kafka.librdkafka(), "group.id": f"{NO_GROUP}leaders", "log_level": 3})
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
         for topic, partitions in topics.items():

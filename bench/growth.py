@@ -130,7 +130,7 @@ def _slots(lab: Lab, pipeline: BenchPipeline) -> Slots:
 
 async def _produce(lab: Lab, pipeline: BenchPipeline, predictions: list[list[tuple[bytes | None, bytes]]]) -> float:
     """CPU microseconds a prediction until Kafka has confirmed it; the first chunk only connects."""
-    delivery = Delivery(lab.bootstrap_servers)
+    delivery = Delivery(lab.kafka)
     topic, process = topic_name(pipeline.name, PREDICTIONS), psutil.Process()
     await delivery.send_pairs(topic, 0, predictions[0])
     before = process.cpu_times()

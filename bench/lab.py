@@ -40,6 +40,8 @@ from automl_stream.local_stack.postgres import create_databases, database_url, p
 from automl_stream.local_stack.supervisor import Supervisor
 from bench.result import say
 from bench.workload import TrainedModel, definition, events, train
+from kafka_access.access import KafkaAccess
+from kafka_access.environment import read_access
 from schemas.messages import Artifact
 from schemas.topics import EVENTS, TOPICS, Topic, topic_name
 from tests.live import Live
@@ -100,7 +102,7 @@ class BenchPipeline(Live):
     """A pipeline of F number features, its topics made and its first model announced. Leaving deletes its topics."""
 
     def __init__(self, lab: "Lab", features: int, partitions: int) -> None:
-        super().__init__(lab.bootstrap_servers, lab.home, lambda name: definition(name, features, partitions))
+        super().__init__(lab.kafka, lab.home, lambda name: definition(name, features, partitions))
         self.features, self.partitions = features, partitions
         self._lab = lab
         self._extra: list[str] = []
@@ -129,7 +131,7 @@ class BenchPipeline(Live):
 
     def produce(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Write (key, value) records as fast as one producer can; all are confirmed when this returns."""
-        producer = Producer({"bootstrap.servers": self._lab.bootstrap_servers, "linger.ms": 20, "batch.size": 900_000,
+        producer = Producer({**self._lab.kafka.librdkafka(), "linger.ms": 20, "batch.size": 900_000,
                              "queue.buffering.max.messages": 1_000_000, "partitioner": "murmur2_random",
                              "enable.idempotence": True, "delivery.report.only.error": True})
         rest = iter(records)
@@ -209,11 +211,11 @@ class BenchPipeline(Live):
 class Lab:
     """A broker (and where asked a database), and what pipelines share: trained models and encoded events."""
 
-    def __init__(self, home: Path, bootstrap_servers: str, postgres_url: str | None) -> None:
+    def __init__(self, home: Path, kafka: KafkaAccess, postgres_url: str | None) -> None:
         self.home = home
-        self.bootstrap_servers = bootstrap_servers
+        self.kafka = kafka
         self.database_url = postgres_url
-        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
+        self.admin = AdminClient({**kafka.librdkafka(), "log_level": 3})
         self._models: dict[tuple[int, int], TrainedModel] = {}
         self._memory: dict[tuple[Any, ...], Any] = {}
 
@@ -262,4 +264,4 @@ def open_lab(*, postgres: bool = False) -> Iterator[Lab]:
                 supervisor.start(postgres_service(home, ports))
                 create_databases(database_url(home, ports, "postgres"), ["automl_stream"])
                 url = database_url(home, ports)
-            yield Lab(home, servers or f"{LOOPBACK}:{ports.kafka}", url)
+            yield Lab(home, read_access() if servers else KafkaAccess(servers=f"{LOOPBACK}:{ports.kafka}"), url)

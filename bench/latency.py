@@ -64,7 +64,7 @@ def warm_the_broker(lab: Lab, partitions: int) -> None:
     """Load that is not measured: for half a minute the broker's JVM compiles on one of our two cores."""
     values = next(_values(lab, [BROKER_WARM_UP]))
     with lab.pipeline(features=FEATURES, partitions=partitions) as pipeline:
-        loop = OpenLoop(lab.bootstrap_servers, topic_name(pipeline.name, EVENTS),
+        loop = OpenLoop(lab.kafka, topic_name(pipeline.name, EVENTS),
                         topic_name(pipeline.name, PREDICTIONS))
         processes = pipeline.start_workers(1)
         try:
@@ -78,7 +78,7 @@ def one_round(lab: Lab, contender: Contender, plan: Plan,
               values: Sequence[Sequence[bytes]]) -> dict[int, dict[str, float]]:
     """One contender, started afresh and warm, under each rate."""
     with lab.pipeline(features=FEATURES, partitions=plan.partitions) as pipeline:
-        loop = OpenLoop(lab.bootstrap_servers, topic_name(pipeline.name, EVENTS),
+        loop = OpenLoop(lab.kafka, topic_name(pipeline.name, EVENTS),
                         topic_name(pipeline.name, PREDICTIONS))
         processes = contender.start(pipeline, lab, 1)
         try:

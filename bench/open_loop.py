@@ -15,6 +15,8 @@ import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 from numpy.typing import NDArray
 
+from kafka_access.access import KafkaAccess
+
 TICK = 0.001  # s; events of one tick are due together, so that the sender may sleep in between
 LINGER_MS = 2
 BEHIND = 1_000  # predictions taken at once when there are more
@@ -69,13 +71,13 @@ def percentiles(latencies: NDArray[np.float64]) -> dict[str, float]:
 class OpenLoop:
     """Producer and consumer around one worker under test."""
 
-    def __init__(self, bootstrap_servers: str, events: str, predictions: str) -> None:
+    def __init__(self, kafka: KafkaAccess, events: str, predictions: str) -> None:
         """`events` and `predictions` are names of topics. Reads from the end of `predictions`."""
         self._events = events
         self._failures: list[str] = []
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": LINGER_MS,
+        self._producer = Producer({**kafka.librdkafka(), "linger.ms": LINGER_MS,
                                    "partitioner": "murmur2_random", "queue.buffering.max.messages": 1_000_000})
-        self._consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "open-loop",
+        self._consumer = Consumer({**kafka.librdkafka(), "group.id": "open-loop",
                                    "enable.auto.commit": False, "fetch.wait.max.ms": 100,
                                    "auto.offset.reset": "error"})
         partitions = self._consumer.list_topics(predictions, timeout=30).topics[predictions].partitions

@@ -68,7 +68,7 @@ class Contender:
     def _start(self, pipeline: BenchPipeline, lab: Lab, number: int) -> Popen[bytes]:
         model, file = lab.model(pipeline), lab.home / f"{pipeline.name}.onnx"
         file.write_bytes(model.onnx)
-        task = Task(bootstrap_servers=lab.bootstrap_servers, events=topic_name(pipeline.name, EVENTS),
+        task = Task(bootstrap_servers=lab.kafka.servers, events=topic_name(pipeline.name, EVENTS),
                     predictions=topic_name(pipeline.name, PREDICTIONS), group=f"{pipeline.name}.score",
                     model=str(file), digest=model.digest, features=[f.name for f in pipeline.pipeline.features],
                     classes=list(CLASSES), state=str(lab.home / f"{pipeline.name}-{number}"))

@@ -43,7 +43,7 @@ class Progress:
 
     def __init__(self, lab: Lab, pipeline: BenchPipeline) -> None:
         topic = topic_name(pipeline.name, PREDICTIONS)
-        self._asked = lab.bootstrap_servers, f"{pipeline.name}.record", [(topic, p) for p in range(PARTITIONS)]
+        self._asked = lab.kafka, f"{pipeline.name}.record", [(topic, p) for p in range(PARTITIONS)]
 
     def rows(self) -> int:
         """Committed so far."""

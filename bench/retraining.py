@@ -94,11 +94,11 @@ def measure(lab: Lab, rounds: int) -> tuple[list[Round], float]:
         raise RuntimeError("the lab has no PostgreSQL")
     migrate_mlflow(lab.database_url)
     registry = RegistrySettings(tracking_uri=store_uri(lab.database_url), artifact_root=str(lab.home / "mlflow"))
-    live = Live(lab.bootstrap_servers, lab.home, definition)
+    live = Live(lab.kafka, lab.home, definition)
     known = ROWS - REFRESH + HEAD_START
     rows = list(labelled(live.pipeline.digest, known + rounds * REFRESH, known))
     try:
-        connections = Connections(kafka={"bootstrap.servers": lab.bootstrap_servers}, registry=registry)
+        connections = Connections(kafka=lab.kafka, registry=registry)
         bootstrap(live.pipeline, rows[:known], connections, lambda: START_MS, say)
         live.write(LABELLED, 0, *map(encode, rows[known:]))
         live.start("trainer", module="trainer", MLFLOW_TRACKING_URI=registry.tracking_uri,

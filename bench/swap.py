@@ -94,7 +94,7 @@ def measure(lab: Lab, plan: Plan) -> tuple[Answers, Swaps]:
     values = [value for _, value in lab.events(FEATURES, WARM_UP.count + load.count)]
     with lab.pipeline(features=FEATURES, partitions=plan.partitions) as pipeline:
         models = [pipeline.store(lab.model(pipeline, seed).onnx) for seed in range(2)]
-        loop = OpenLoop(lab.bootstrap_servers, topic_name(pipeline.name, EVENTS),
+        loop = OpenLoop(lab.kafka, topic_name(pipeline.name, EVENTS),
                         topic_name(pipeline.name, PREDICTIONS))
         workers = pipeline.start_workers(1)
         try:

@@ -1,6 +1,7 @@
 """The commands `replay` and `scenario`. What they run is loaded when they run: the command line starts without it."""
 # ruff: noqa: PLC0415
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 from producers.errors import DeliveryFailed, ProducerError, UnusableFile
 
 if TYPE_CHECKING:
+    from kafka_access.access import KafkaAccess
     from producers.replay import ReplaySummary
     from schemas.pipeline import Pipeline
 
@@ -48,7 +50,7 @@ def replay_file(
         table = open_table(file)
         definition = _pipeline(pipeline, file.name.partition(".")[0])
         _print(send_file(table, definition, Transfer(
-            servers=_required(servers), rate=rate, labels=labels, label_delay=label_delay, from_row=from_row,
+            kafka=_access(servers), rate=rate, labels=labels, label_delay=label_delay, from_row=from_row,
             resume=resume)), as_json=json)
 
     _ending_well(send, "stopped; go on with --resume")
@@ -82,7 +84,7 @@ def make_scenario(
             typer.echo(f"{plan.rows} rows in {out}, the truth in {write_scenario(plan, out)}")
             return
         delay = stream_of(name).label_delay if label_delay is None else label_delay
-        transfer = Transfer(servers=_required(servers), rate=rate, labels=labels, label_delay=delay)
+        transfer = Transfer(kafka=_access(servers), rate=rate, labels=labels, label_delay=delay)
         _print(send_scenario(plan, _pipeline(pipeline, name), transfer), as_json=json)
 
     _ending_well(send, "stopped; what was sent stays in Kafka")
@@ -94,10 +96,12 @@ def _pipeline(path: Path | None, name: str) -> "Pipeline":
     return load_pipeline(path or _PIPELINES / f"{name}.toml")
 
 
-def _required(servers: str) -> str:
+def _access(servers: str) -> "KafkaAccess":
+    from kafka_access.environment import read_access
+
     if not servers:
         raise UnusableFile("no Kafka broker is named; set KAFKA_BOOTSTRAP_SERVERS or give --servers host:port")
-    return servers
+    return read_access(os.environ, servers)
 
 
 def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
@@ -114,6 +118,7 @@ def _print(summary: "ReplaySummary", *, as_json: bool) -> None:
 
 
 def _ending_well(run: Callable[[], None], stopped: str) -> None:
+    from kafka_access.access import UnusableAccess
     from schema_registry.errors import RegistryAway
     from schemas.pipeline import PipelineError
 
@@ -121,7 +126,7 @@ def _ending_well(run: Callable[[], None], stopped: str) -> None:
         run()
     except (DeliveryFailed, RegistryAway) as error:
         _fail(str(error), 1, error)
-    except (ProducerError, PipelineError) as error:
+    except (ProducerError, PipelineError, UnusableAccess) as error:
         _fail(str(error), 2, error)
     except KeyboardInterrupt as error:
         _fail(stopped, 1, error)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from kafka_access.access import KafkaAccess
 from producers.errors import DeliveryFailed
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -28,7 +29,7 @@ _REPORTED = 5
 Headers = list[tuple[str, str | bytes | None]]
 
 
-def producer_settings(kafka: Mapping[str, str]) -> dict[str, str | int | bool]:
+def producer_settings(kafka: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
     """Settings of every producer: tuning, then what the caller knows of the cluster, then the guarantees."""
     return {**_TUNING, **kafka, **_GUARANTEES}
 
@@ -45,9 +46,9 @@ class Tally:
 class Outbox:
     """An idempotent producer that counts; the first failed delivery stops it."""
 
-    def __init__(self, kafka: Mapping[str, str]) -> None:
-        self._producer = Producer(producer_settings(kafka))
-        self._servers = kafka.get("bootstrap.servers", "")
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._producer = Producer(producer_settings(kafka.librdkafka()))
+        self._servers = kafka.servers
         self._failures: list[str] = []
 
     def partitions(self, topic: str) -> int:

@@ -1,6 +1,6 @@
 """Rows into Kafka: events, their labels, and the watermarks that let windows close."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from kafka_access.access import KafkaAccess
 from producers.due_labels import DueLabel, DueLabels
 from producers.errors import DeliveryFailed
 from producers.outbox import Headers, Outbox, Tally
@@ -55,11 +56,11 @@ class Lockstep:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings:
-    """How a replay runs. `kafka`: librdkafka settings of the cluster; `now_ms`: wall clock in epoch ms;
+    """How a replay runs. `now_ms`: wall clock in epoch ms;
     `confirmed`: the run's name, and what of it is in Kafka already; `label_delay` in rows; `codec`: of the
     events, JSON where None."""
 
-    kafka: Mapping[str, str]
+    kafka: KafkaAccess
     confirmed: Confirmed
     now_ms: Callable[[], int]
     labels: bool = True

@@ -1,11 +1,12 @@
 """Which rows of an unfinished replay the topics hold already, read from the topics themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_access.access import NO_GROUP, KafkaAccess
 from producers.errors import DeliveryFailed, NothingToResume
 from schemas.codec import WATERMARK_HEADER, EventFormat, decode
 from schemas.messages import Watermark
@@ -35,7 +36,7 @@ def run_name(source: str, started_ms: int) -> str:
     return f"{source}-{started_ms}"
 
 
-def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str,
+def unfinished(kafka: KafkaAccess, pipeline: Pipeline, source: str,
                codec: EventFormat | None = None) -> Confirmed:
     """What the pipeline's newest replay has delivered, if it was of `source` and did not come to its end. `codec` reads
     events that are not JSON.
@@ -46,8 +47,9 @@ def unfinished(kafka: Mapping[str, str], pipeline: Pipeline, source: str,
         NothingToResume: when there is no such replay.
         DeliveryFailed: when the topics cannot be read.
     """
-    consumer = Consumer({**kafka, "group.id": "resume", "enable.auto.commit": False, "enable.partition.eof": True,
-                         "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10, "log_level": 2})
+    consumer = Consumer({
+        **kafka.librdkafka(), "group.id": f"{NO_GROUP}resume", "enable.auto.commit": False,
+        "enable.partition.eof": True, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 10, "log_level": 2})
     try:
         run = _newest_run(consumer, topic_name(pipeline.name, EVENTS))
         if run.rpartition("-")[0] != source:

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kafka_access.access import KafkaAccess
 from producers.errors import UnusableFile
 from producers.files import Table, file_digest, file_rows, write_table
 from producers.pace import Pace
@@ -25,7 +26,7 @@ from schemas.pipeline import Pipeline
 class Transfer:
     """What a user asks for. `rate` in events a second; `label_delay` in rows."""
 
-    servers: str
+    kafka: KafkaAccess
     rate: float | None = None
     labels: bool = True
     label_delay: int = 0
@@ -72,11 +73,10 @@ def write_scenario(plan: Scenario, path: Path) -> Path:
 
 
 def _send(rows: Iterator[Row], total: int, source: str, pipeline: Pipeline, transfer: Transfer) -> ReplaySummary:
-    kafka = {"bootstrap.servers": transfer.servers}
     codec = event_codec(pipeline, os.environ)
     fresh = Confirmed(run=run_name(source, _now_ms()))
-    confirmed = unfinished(kafka, pipeline, source, codec) if transfer.resume else fresh
-    settings = ReplaySettings(kafka=kafka, confirmed=confirmed, now_ms=_now_ms, labels=transfer.labels,
+    confirmed = unfinished(transfer.kafka, pipeline, source, codec) if transfer.resume else fresh
+    settings = ReplaySettings(kafka=transfer.kafka, confirmed=confirmed, now_ms=_now_ms, labels=transfer.labels,
                               label_delay=transfer.label_delay, codec=codec)
     look = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"),
             TimeRemainingColumn())

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from schemas.messages import (
     AuditHead,
     Command,
+    Configuration,
     DeadLetter,
     DriftAlert,
     DriftReport,
@@ -66,8 +67,8 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
-         Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, TrainingDecision, TrainerState,
-         ModelAnnouncement, AuditHead, ModelMetadata, Pipeline)
+         Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, Configuration, TrainingDecision,
+         TrainerState, ModelAnnouncement, AuditHead, ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

@@ -261,7 +261,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
 
     `onset`: of an alarm, the start of the window in which the change began. `labelled`: end (exclusive) of the labelled
     rows whose losses were counted; those since the report before it are this window's. `firings`: at these rows, by
-    offset; the verdict knows nothing of them.
+    offset; the verdict knows nothing of them. `config`: version of the definition that the judge had, -1: its file.
     """
 
     window_start: int
@@ -276,6 +276,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
     onset: int | None = None
     labelled: int = 0
     firings: list[Firing] = []
+    config: int = -1
 
 
 AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]
@@ -316,6 +317,22 @@ class Command(Message, frozen=True, kw_only=True):
     action: CommandAction
     version: str | None = None
     share: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    by: str
+    reason: str = ""
+    labelled_offset: int
+    issued_at: int
+
+
+class Configuration(Message, frozen=True, kw_only=True):
+    """A version of the pipeline's definition: its offset is its name. `text`: the file (TOML). `replaces`: the version
+    that it was made from, -1 for the first; who reads the log takes it only if that is the newest.
+
+    `labelled_offset`: the trainer takes it before that row, as it does a command; what has passed is taken on arrival.
+    """
+
+    text: str
+    digest: str
+    replaces: int
     by: str
     reason: str = ""
     labelled_offset: int
@@ -476,7 +493,7 @@ class TrainerState(Message, frozen=True, kw_only=True):
     champions before it, the newest last. `paused`: why nothing happens by itself. `strikes`: event times of failures,
     `hopeless`: rounds in a row after which nobody was better than `baseline`; the breaker counts both. `canary_epoch`:
     of the last announcement of the canary's slot. `stretch`: times that the next refresh waits, since fits took so many
-    times `fit_seconds`.
+    times `fit_seconds`. `covered_config`: the versions of the definition before it have been taken.
     """
 
     covered: int
@@ -503,6 +520,7 @@ class TrainerState(Message, frozen=True, kw_only=True):
     baseline: Baseline = Baseline()
     hopeless: int = 0
     stretch: int = 1
+    covered_config: int = 0
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schemas.pipeline import Feature, Task
+from schemas.pipeline import RANGE, Feature, Task
 
 METADATA_KEY = "automl-stream"
 
@@ -29,8 +29,10 @@ class ModelMetadata(Struct, frozen=True, kw_only=True):
         return tables
 
     def to_json(self) -> str:
-        """Text that stands in the ONNX file."""
-        return msgspec.json.encode(self).decode()
+        """Text that stands in the ONNX file, without the features' ranges: no byte of a model depends on them."""
+        features = [{key: value for key, value in msgspec.structs.asdict(feature).items() if key not in RANGE}
+                    for feature in self.features]
+        return msgspec.json.encode({**msgspec.structs.asdict(self), "features": features}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "ModelMetadata":

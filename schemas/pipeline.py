@@ -25,6 +25,7 @@ LOSS = "model.loss"  # what the losses of labelled rows are called where they ar
 PREDICTION = "model.prediction"  # what the answers of one model are called there
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+RANGE = ("min", "max")  # keys of a feature
 _LONGEST_DAYS = 36_500
 MOST_CELLS = {"number": 23, "category": 102, "boolean": 4}  # at most: see drift/cells.py
 _MAX_OPEN_CELLS = 1_000_000  # what one checkpoint, a record of at most 4 MiB, can hold
@@ -129,12 +130,15 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input of the model. An optional feature may be null, or absent: then `default` stands in for it."""
+    """One input of the model. An optional feature may be null, or absent: then `default` stands in for it. `min`,
+    `max`: what a number lies between, says its owner; for the catalogue: what lies beyond is scored all the same."""
 
     name: str
     type: FeatureType
     optional: bool = False
     default: float | str | bool | None = None
+    min: float | None = None
+    max: float | None = None
     owner: str = ""
     description: str = ""
 
@@ -271,9 +275,11 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of the whole definition, without an `encoding` that is the default: JSON
-        pipelines are older than that table; and without `retention`, which changes no answer."""
+        """SHA-256 (hex) of the canonical JSON of the whole definition, without what is younger than the first pipelines
+        where it is the default: `encoding`, and a feature's range; and without `retention`, which changes no answer."""
         tables = msgspec.structs.asdict(self)
+        tables["features"] = [{key: value for key, value in msgspec.structs.asdict(feature).items()
+                               if key not in RANGE or value is not None} for feature in self.features]
         if self.encoding == Encoding():
             del tables["encoding"]
         del tables["retention"]
@@ -431,6 +437,10 @@ def _feature_checks(feature: Feature) -> Iterator[tuple[bool, str]]:
     yield (feature.name in {LOSS, PREDICTION},
            f"key 'features': found the name '{feature.name}', under which the model itself is watched; rename it")
     yield (_wrong_default(feature), f"feature '{feature.name}': default {feature.default!r} is not a {feature.type}")
+    yield (feature.type != "number" and not feature.min is feature.max is None,
+           f"feature '{feature.name}' has a range but is a {feature.type}; min and max are for numbers")
+    yield (feature.min is not None and feature.max is not None and feature.min > feature.max,
+           f"feature '{feature.name}': min {feature.min} is above max {feature.max}")
     yield (feature.default is not None and not feature.optional,
            f"feature '{feature.name}' has a default but is not optional; add optional = true")
 

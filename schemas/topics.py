@@ -31,7 +31,7 @@ class Topic:
 EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=DEFAULT.events,
                producer="producers", consumers=("score",))
 PREDICTIONS = Topic(name="predictions", key="entity", message="Prediction", partitions=None,
-                    retention_ms=DEFAULT.predictions, producer="score", consumers=("record",))
+                    retention_ms=DEFAULT.predictions, producer="score", consumers=("score", "record"))
 DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", retention_ms=DEFAULT.dead_letters,
                      producer="score", consumers=("record",))
 SCORE_STATE = Topic(name="score-state", key="partition", message="ScoreState", partitions=None, cleanup="compact",
@@ -49,23 +49,26 @@ QUALITY = Topic(name="quality", key="first offset", message="QualityReport", pro
 DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=DEFAULT.drift_stats,
                     producer="monitor", consumers=("monitor", "record"))
 DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
-                     consumers=("trainer", "record"), audited=True)
+                     consumers=("monitor", "trainer", "record"), audited=True)
 TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message="TrainingDecision",
-                           producer="trainer", consumers=("record",), audited=True)
+                           producer="trainer", consumers=("trainer", "record"), audited=True)
 TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
                       producer="trainer", consumers=("trainer",))
 COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
                  consumers=("trainer", "record"), audited=True)
-# Never compacted: compaction keeps the last record of a key, not the accepted one.
+# Neither is compacted: compaction keeps the last record of a key, not the accepted one.
+CONFIG = Topic(name="config", key="pipeline", message="Configuration", producer="command line",
+               consumers=("score", "monitor", "labels", "trainer", "record"), audited=True)
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
-                      consumers=("score", "trainer", "record"), audited=True)
+                      consumers=("score", "monitor", "trainer", "record"), audited=True)
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
                         producer="trainer", consumers=("score", "monitor", "trainer"))
 AUDIT_HEADS = Topic(name="audit-heads", key="topic, partition", message="AuditHead", producer="record",
-                    consumers=("auditors",))
+                    consumers=("operator",))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, MODEL_UPDATES, MODEL_ARTIFACTS, AUDIT_HEADS)
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, CONFIG, MODEL_UPDATES, MODEL_ARTIFACTS,
+          AUDIT_HEADS)
 
 
 def topic_name(pipeline: str, topic: Topic) -> str:

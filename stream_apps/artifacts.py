@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from kafka_access.access import KafkaAccess
 from schemas.messages import Artifact
 
 
@@ -16,9 +16,9 @@ class BadArtifact(Exception):
 class ArtifactReader:
     """Reads whole artifacts through a consumer without a group."""
 
-    def __init__(self, topic: str, bootstrap_servers: str, security: dict[str, Any] | None = None) -> None:
+    def __init__(self, topic: str, kafka: KafkaAccess) -> None:
         self._partition = TopicPartition(topic, 0)
-        self._options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+        self._kafka = kafka
         self._lock = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -43,8 +43,8 @@ class ArtifactReader:
     async def _connected(self) -> AIOKafkaConsumer:
         """The consumer, made inside the running event loop."""
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(enable_auto_commit=False, max_partition_fetch_bytes=1 << 20,
-                                        fetch_max_wait_ms=100, **self._options)
+            consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), enable_auto_commit=False,
+                                        max_partition_fetch_bytes=1 << 20, fetch_max_wait_ms=100)
             await consumer.start()
             consumer.assign([self._partition])
             self._consumer = consumer

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
+from kafka_access.access import NO_GROUP, KafkaAccess
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
 from schemas.topics import EVENTS, PREDICTIONS, SCORE_STATE, topic_name
@@ -31,14 +32,14 @@ class Standing(Struct, frozen=True, kw_only=True):
     predicted: int
 
 
-async def read_standings(pipeline: str, partitions: Collection[int], bootstrap_servers: str) -> dict[int, Standing]:
+async def read_standings(pipeline: str, partitions: Collection[int], kafka: KafkaAccess) -> dict[int, Standing]:
     """Standing of each partition: the last record of a partition of `score-state` is its checkpoint."""
-    return await asyncio.to_thread(_read_standings, pipeline, partitions, bootstrap_servers)
+    return await asyncio.to_thread(_read_standings, pipeline, partitions, kafka)
 
 
-def _read_standings(pipeline: str, partitions: Collection[int], bootstrap_servers: str) -> dict[int, Standing]:
+def _read_standings(pipeline: str, partitions: Collection[int], kafka: KafkaAccess) -> dict[int, Standing]:
     # Not aiokafka's consumer: its stop() may wait for ever, or end as cancelled, when a fetch has just begun.
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": f"{pipeline}.standings",
+    consumer = Consumer({**kafka.librdkafka(), "group.id": f"{NO_GROUP}standings",
                          "enable.auto.commit": False, "fetch.wait.max.ms": 20, "log_level": 3})
     try:
         first = {p: _bounds(consumer, topic_name(pipeline, EVENTS), p)[0] for p in partitions}

@@ -1,7 +1,8 @@
 """Output to Kafka with one promise: `send` returns when Kafka has confirmed every record of that call.
 
-A call has a producer to itself until its last record is confirmed, so a failure can only belong to that call. Several
-idempotent producers take turns: one batch is built while others are on their way.
+A large call has a producer to itself until its last record is confirmed, so a failure can only belong to that call.
+Several idempotent producers take turns: one batch is built while others are on their way. A handful of pairs goes
+another way, see `prompt.py`.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from kafka_access.access import KafkaAccess
 from schemas.topics import MAX_RECORD_BYTES
+from stream_apps.prompt import DeliveryError, PromptProducer
 
 PRODUCERS = 4
 BATCH_BYTES = 4_000_000  # under MAX_RECORD_BYTES, the largest batch that our topics take
@@ -23,15 +26,12 @@ RECORD_BYTES = 64  # beside the value
 FLUSH_SECONDS = 0.002  # librdkafka's flush wakes up for reports only, and what succeeds is not reported: look often
 PURGE_SECONDS = 0.5
 METADATA_SECONDS = 10.0
+FEW_PAIRS, FEW_BYTES = 64, 64 << 10  # of a call that the event loop hands over itself
 MARGIN_SECONDS = 5.0  # after librdkafka's own timeout for a record
 
 Pair = tuple[bytes | None, bytes]
 Enqueue = Callable[[Producer, list[str]], None]
 """Hands records to a producer, and notes what went wrong."""
-
-
-class DeliveryError(Exception):
-    """Records were not confirmed: some may be in Kafka. Not retriable here: end the process and read again."""
 
 
 class Record(NamedTuple):
@@ -48,23 +48,14 @@ class Record(NamedTuple):
 class Delivery:
     """Confirmed writes for several concurrent callers. Overlapping calls have no order between them."""
 
-    def __init__(
-        self,
-        bootstrap_servers: str,
-        *,
-        message_timeout: float = 120.0,
-        security: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, kafka: KafkaAccess, *, message_timeout: float = 120.0) -> None:
         """Connect in the background.
 
         Args:
-            bootstrap_servers: `host:port`, comma-separated.
+            kafka: The cluster.
             message_timeout: Seconds until an unconfirmed record fails: longer than a broker outage to ride out.
-            security: librdkafka's settings for SASL and TLS.
         """
         config: dict[str, Any] = {
-            **(security or {}),
-            "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
@@ -82,8 +73,9 @@ class Delivery:
         self._closing = False
         self._idle: asyncio.Queue[Producer] = asyncio.Queue()
         for _ in range(PRODUCERS):
-            self._idle.put_nowait(Producer(config))
+            self._idle.put_nowait(Producer({**kafka.librdkafka(), **config}))
         self._threads = ThreadPoolExecutor(PRODUCERS, thread_name_prefix="delivery")
+        self._prompt = PromptProducer(kafka, config, self._patience)
 
     async def send(self, records: Sequence[Record]) -> None:
         """Write `records` and return when all are confirmed.
@@ -100,6 +92,11 @@ class Delivery:
         Raises:
             DeliveryError: As `send`.
         """
+        if not pairs:
+            return
+        few = len(pairs) <= FEW_PAIRS and sum([len(value) for _, value in pairs]) <= FEW_BYTES
+        if few and await self._prompt.send(topic, partition, pairs):
+            return
         for part in requests(pairs):
             await self._run(partial(_enqueue_pairs, topic=topic, partition=partition, pairs=part))
 
@@ -115,8 +112,10 @@ class Delivery:
     async def close(self, patience: float = 1.0) -> None:
         """Refuse new calls, wait `patience` seconds for those under way, fail the rest."""
         producers = []
+        deadline = time.monotonic() + patience
+        await self._prompt.close(patience)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 while len(producers) < PRODUCERS:
                     producers.append(await self._idle.get())
         except TimeoutError:

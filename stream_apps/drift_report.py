@@ -10,6 +10,7 @@ from drift.decision import Decider, DecisionSettings
 from drift.profile import ReferenceProfile
 from drift.shown import FeatureStatistics, ShownStatistics
 from drift.verdict import FeatureVerdict, Verdict
+from schemas.configuration import NO_VERSION
 from schemas.messages import AlertKind, DriftAlert, DriftReport, FeatureDrift, Model, derived_id
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow
@@ -49,14 +50,21 @@ class DriftJudge:
 
     pipeline: Pipeline
     profile: ReferenceProfile
+    config: int = NO_VERSION
 
     def __post_init__(self) -> None:
-        drift, windows = self.pipeline.drift, self.pipeline.windows
+        self._history: deque[ClosedWindow] = deque(maxlen=self.pipeline.drift.history_windows)
+        self.obey(self.pipeline, self.config)
+        self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
+
+    def obey(self, pipeline: Pipeline, config: int) -> None:
+        """Judge the windows from here on by this version of the definition, which has the same windows, scales and
+        detectors: what is remembered stays."""
+        drift, windows = pipeline.drift, pipeline.windows
         self._settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
                                           min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
-        self._history: deque[ClosedWindow] = deque(maxlen=drift.history_windows)
-        self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
         self._watched: _Watched | None = None
+        self.pipeline, self.config = pipeline, config
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
@@ -75,7 +83,7 @@ class DriftJudge:
             rows=window.rows, covered=window.covered, labelled=labelled, pipeline_digest=self.pipeline.digest,
             alarm=verdict.alarm, verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
             onset=None if verdict.onset is None else self._history[-1 - verdict.onset].start,
-            firings=list(window.firings),
+            firings=list(window.firings), config=self.config,
         )
         return report, verdict
 

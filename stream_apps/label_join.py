@@ -73,19 +73,20 @@ class LabelJoin:
         if refusals:
             await self._storage.run(work)
 
-    async def ripen(self) -> tuple[int, int]:
-        """What the event time of stored predictions decides: silence becomes a label, and a label whose event is not
-        predicted by its horizon waits no longer. How many of each."""
+    async def ripen(self, partitions: Sequence[int]) -> tuple[int, int]:
+        """What the event time of stored predictions decides in partitions whose labels are read to their end: silence
+        becomes a label, and a label whose event is not predicted by its horizon waits no longer. How many of each."""
         implicit = self._identity.unlabelled_after
 
         async def work(connection: Connection) -> tuple[int, int]:
-            silent = 0
+            silent, mine = 0, list(partitions)
             if implicit is not None:
-                values = {"after": implicit.after, "label": msgspec.json.encode(implicit.label).decode(),
-                          "revision": IMPLICIT_REVISION, "rows": EMIT_ROWS}
+                values = {"partitions": mine, "after": implicit.after, "revision": IMPLICIT_REVISION,
+                          "label": msgspec.json.encode(implicit.label).decode(), "rows": EMIT_ROWS}
                 found = await connection.execute(self._sql(label_sql.RIPEN), values)
                 silent = sum(row[0] for row in await found.fetchall())
-            expired = await connection.execute(self._sql(label_sql.EXPIRE), [self._identity.label_horizon])
+            expired = await connection.execute(self._sql(label_sql.EXPIRE), {
+                "partitions": mine, "horizon": self._identity.label_horizon})
             return silent, expired.rowcount
 
         return await self._storage.run(work)

@@ -37,7 +37,7 @@ with ripe as (
     select u.ctid from {schema}.event_times t cross join lateral (
       select ctid from {schema}.unripe where partition = t.partition and ts <= t.newest - %(after)s
       order by ts limit %(rows)s
-    ) u
+    ) u where t.partition = any(%(partitions)s)
   ) returning entity, event_id, partition, ts
 )
 insert into {schema}.labels as kept (entity, event_id, ts, label, revision, labeller, partition, implicit)
@@ -46,9 +46,11 @@ on conflict (entity, event_id) do update set ripe = true
 returning (kept.implicit and kept.emitted_revision is null)::int
 """
 
+# Labels of a block enter together or not at all.
 EXPIRE: LiteralString = """
 update {schema}.labels l set expired = true from {schema}.event_times t
-where t.partition = l.partition and l.ts < t.newest - %s and not l.expired
+where t.partition = l.partition and t.partition = any(%(partitions)s) and l.ts < t.newest - %(horizon)s
+  and l.block is null and not l.expired
   and (l.emitted_revision, l.emitted_conflict) is distinct from (l.revision, l.conflict)
   and not exists (select from {schema}.predictions where entity = l.entity and event_id = l.event_id)
 """

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from drift.losses import LossRow, loss_row
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import LabelledEvent
 from schemas.model_log import ModelLog
@@ -20,12 +21,12 @@ class LabelledLosses:
     `read_models` gives every announcement up to now.
     """
 
-    def __init__(self, topic: str, task: Task, bootstrap_servers: str,
+    def __init__(self, topic: str, task: Task, kafka: KafkaAccess,
                  read_models: Callable[[], Awaitable[ModelLog]]) -> None:
         self.end = 0
         self._topic = topic
         self._task: Task = task
-        self._bootstrap_servers = bootstrap_servers
+        self._kafka = kafka
         self._read_models = read_models
         self._profile_epochs: dict[int, int] = {}  # by the epoch of the model
         self._unknown: set[int] = set()  # epochs that the log of models does not have
@@ -36,7 +37,7 @@ class LabelledLosses:
         Rows of models that served under another profile are left out.
         """
         self._unknown.clear()  # a piece asks once for each: the log may have it by the next
-        async with aclosing(read_each(self._topic, self._bootstrap_servers, first=self.end, end=until)) as records:
+        async with aclosing(read_each(self._topic, self._kafka, first=self.end, end=until)) as records:
             async for offset, value in records:
                 event = decode(value or b"", LabelledEvent)
                 row = loss_row(self._task, offset, event)

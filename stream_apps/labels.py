@@ -4,6 +4,7 @@ A label is acknowledged when its row is stored. Run: python -m stream_apps.label
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
+from kafka_access.definition import in_force
 from schemas.codec import canonical_label, decode, encode
 from schemas.messages import DeadLetterReason, Label, LabelledEvent
 from schemas.pipeline import Pipeline, Task, load_pipeline
@@ -26,6 +28,7 @@ from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
 WAITING_SECONDS = 1.0
+FRESH_SECONDS = 5.0  # a label read so soon after it was written: its partition has been read about to its end
 DETAIL = 200  # characters
 BLOCK_SECONDS = 0.05  # a replay in lockstep holds until its block is out
 
@@ -57,13 +60,17 @@ class LabelAgent:
         self._join = join
         self._delivery = delivery
         self._arrived = asyncio.Event()
+        self._read_at: dict[int, float] = {}  # when the newest stored label of a partition was written, in epoch ms
+        self._ripened = -WAITING_SECONDS  # when, on the monotonic clock
         self.metrics = LabelMetrics()
 
     async def store(self, stream: Any) -> None:
         """Store chunk after chunk."""
         events: AsyncIterator[Any] = stream.noack().events()
         async for event in events:
-            await self._store_chunk(event.message.partition, event.message.take())
+            partition, records = event.message.partition, event.message.take()
+            await self._store_chunk(partition, records)
+            self._read_at[partition] = records[-1].timestamp
             self._app.consumer.complete(event.message)
             self._arrived.set()
 
@@ -115,7 +122,7 @@ class LabelAgent:
         block_waits = False
         while True:
             try:
-                if not block_waits:
+                if time.monotonic() - self._ripened >= WAITING_SECONDS:
                     await self._ripen()
                 pairs, block_waits = await self._join.due()
                 if pairs:
@@ -132,11 +139,19 @@ class LabelAgent:
             await self._pause(BLOCK_SECONDS if block_waits else WAITING_SECONDS)
 
     async def _ripen(self) -> None:
-        silent, expired = await self._join.ripen()
+        silent, expired = await self._join.ripen(self._up_to_date())
+        if not silent:  # else there may be more
+            self._ripened = time.monotonic()
         self.metrics.implicit.inc(silent)
         self.metrics.expired.inc(expired)
         if expired:
             log.warning("labels expired: their events had no prediction within the label horizon", labels=expired)
+
+    def _up_to_date(self) -> list[int]:
+        """Partitions in which no label waits to be read: where some do, nobody was silent."""
+        consumer, fresh = self._app.consumer, (time.time() - FRESH_SECONDS) * 1_000
+        return [tp.partition for tp in consumer.assignment() if tp.topic == self._labels and (
+            consumer.caught_up(tp) or self._read_at.get(tp.partition, 0.0) >= fresh)]
 
     async def _look(self) -> None:
         self.metrics.waiting.set(await self._join.waiting())
@@ -183,10 +198,10 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     if settings.database_url is None:
         raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
     app = make_app(f"{pipeline.name}-labels", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.labels",
+        kafka=settings.kafka, group=f"{pipeline.name}.labels",
         instance_id=f"{pipeline.name}-labels-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
-    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.bootstrap_servers))
+    agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.kafka))
     app.agent(app.chunks(topic_name(pipeline.name, LABELS)), name="labels")(agent.store)
     app.task(agent.emit)
     return app, storage
@@ -196,7 +211,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="labels", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
     storage.require_schema()

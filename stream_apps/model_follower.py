@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from kafka_access.access import KafkaAccess
 from schemas.model_log import Accepted, ModelLog, Serving
 from schemas.pipeline import Pipeline
 from schemas.topics import MODEL_ARTIFACTS, MODEL_UPDATES, topic_name
@@ -21,11 +21,11 @@ log = structlog.get_logger()
 class ModelFollower:
     """`current` are the models to score with, once there are some."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, security: dict[str, Any] | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess) -> None:
         self._pipeline = pipeline
         self._partition = TopicPartition(topic_name(pipeline.name, MODEL_UPDATES), 0)
-        self._options: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, **(security or {})}
-        self._artifacts = ArtifactReader(topic_name(pipeline.name, MODEL_ARTIFACTS), bootstrap_servers, security)
+        self._kafka = kafka
+        self._artifacts = ArtifactReader(topic_name(pipeline.name, MODEL_ARTIFACTS), kafka)
         self._log = ModelLog()
         self._loaded: dict[int, LoadedModel] = {}
         self._news = asyncio.Condition()
@@ -59,7 +59,7 @@ class ModelFollower:
 
     async def run(self, on_swap: Callable[[Slots], None]) -> None:
         """Fold the log for ever; `on_swap` hears of the models that may now serve."""
-        consumer = AIOKafkaConsumer(enable_auto_commit=False, fetch_max_wait_ms=100, **self._options)
+        consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), enable_auto_commit=False, fetch_max_wait_ms=100)
         await consumer.start()
         try:
             end = (await consumer.end_offsets([self._partition]))[self._partition]

@@ -19,7 +19,10 @@ from prometheus_client import Counter, Gauge
 from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
 from drift.profile import ReferenceProfile
+from kafka_access.access import KafkaAccess
+from kafka_access.definition import in_force
 from schemas.codec import encode
+from schemas.configuration import NO_VERSION, taken_live
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
@@ -35,6 +38,7 @@ from schemas.topics import (
 )
 from stream_apps.artifacts import ArtifactReader
 from stream_apps.closing import ClosedWindow, WindowLedger
+from stream_apps.configuration import DefinitionFollower
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.labelled_losses import LabelledLosses
@@ -44,7 +48,7 @@ from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import log_bounds, read_all
 from stream_apps.transport import StreamApp
 from stream_apps.watched_predictions import WatchedPredictions
-from stream_apps.worker import WorkerSettings, make_app, run, when_assigned
+from stream_apps.worker import WorkerSettings, die, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
 
@@ -80,12 +84,14 @@ class MonitorMetrics:
 class Monitor:
     """Closes windows in event-time order and judges them."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
         self._pipeline = pipeline
-        self._bootstrap_servers = bootstrap_servers
+        self._config = NO_VERSION
+        self.definition = DefinitionFollower(pipeline.name, kafka)
+        self._kafka = kafka
         self._app = app
         self._delivery = delivery
-        self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), bootstrap_servers)
+        self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), kafka)
         self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
         self.metrics = MonitorMetrics()
         self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
@@ -93,7 +99,7 @@ class Monitor:
     def _start_again(self, said: SaidBefore) -> None:
         self._ledger = WindowLedger(partitions=said.partitions, size=self._pipeline.windows.size)
         self._said = said
-        self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._bootstrap_servers, self._models)
+        self._losses = LabelledLosses(self._topic(LABELLED), self._pipeline.task, self._kafka, self._models)
         self._predictions = WatchedPredictions(self._pipeline.task, self._artifacts, self._models)
         self._judge: DriftJudge | None = None
         self._judging = NO_EPOCH
@@ -106,8 +112,8 @@ class Monitor:
         if tp not in self._app.consumer.assignment():
             return
         async with self._folding:
-            self._start_again(await read_said_before(self._pipeline.name, self._bootstrap_servers))
-            self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._bootstrap_servers)
+            self._start_again(await read_said_before(self._pipeline.name, self._kafka))
+            self._app.consumer.resume_at[tp], _ = await log_bounds(tp.topic, self._kafka)
         log.info("window counts are read from the beginning", windows_reported=len(self._said.reported))
 
     async def watch(self, stream: Any) -> None:
@@ -140,6 +146,8 @@ class Monitor:
             self._losses.end = said
             return
         judge = await self._judge_of(window)
+        if said is None:
+            self._obey(judge)
         until = self._said.alerted.get((window.start, window.profile)) if said is None else said
         window = await self._with_losses(judge, window, until)
         if said is not None:
@@ -149,6 +157,15 @@ class Monitor:
         alert = judge.alert(report, verdict, await self._serving()) if judge.alerts(report) else None
         if self._app.consumer.current(chunk):  # else the next owner says it, perhaps of more labelled rows
             await self._say(report, alert)
+
+    def _obey(self, judge: DriftJudge) -> None:
+        """Judge by the newest version: a report names it, and a window that has one is never judged again."""
+        version = self.definition.current
+        if version is not None and version.offset != self._config:
+            self._config = version.offset
+            self._pipeline = taken_live(self._pipeline, version.pipeline, "monitor")
+            log.info("windows are judged by a version of the definition", version=version.offset)
+        judge.obey(self._pipeline, self._config)
 
     async def _say(self, report: DriftReport, alert: DriftAlert | None) -> None:
         if alert is not None:
@@ -194,7 +211,7 @@ class Monitor:
 
     async def _models(self) -> ModelLog:
         models = ModelLog()
-        for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._bootstrap_servers):
+        for epoch, value in await read_all(self._topic(MODEL_UPDATES), self._kafka):
             models.read(epoch, value)
         return models
 
@@ -221,13 +238,21 @@ def _required(accepted: Accepted | None, epoch: int) -> Accepted:
 def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     """Wire the service."""
     app = make_app(f"{pipeline.name}-monitor", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.monitor",
+        kafka=settings.kafka, group=f"{pipeline.name}.monitor",
         instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
-    delivery = Delivery(settings.bootstrap_servers)
-    monitor = Monitor(pipeline, settings.bootstrap_servers, app, delivery)
-    quality = QualityWatch(pipeline, settings.bootstrap_servers, app, delivery)
+    delivery = Delivery(settings.kafka)
+    monitor = Monitor(pipeline, settings.kafka, app, delivery)
+    quality = QualityWatch(pipeline, settings.kafka, app, delivery)
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
     app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
+
+    @app.task
+    async def follow(app: StreamApp) -> None:
+        try:
+            await monitor.definition.run()
+        except Exception as error:
+            await die(app, error)
+            raise
 
     async def assigned() -> None:
         await monitor.assigned()
@@ -241,7 +266,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     detector_set(pipeline)  # their library takes seconds to import, or is missing: before there is a group to answer to
     configure_logs(service="monitor", pipeline=pipeline.name)
     app = build(settings, pipeline)

@@ -12,6 +12,7 @@ import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge, Histogram
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import LabelledEvent, Quality, QualityReport
 from schemas.pipeline import Pipeline
@@ -62,9 +63,9 @@ class QualityMetrics:
 class QualityWatch:
     """Reads `labelled` and writes quality reports."""
 
-    def __init__(self, pipeline: Pipeline, bootstrap_servers: str, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
         self._pipeline = pipeline
-        self._bootstrap_servers = bootstrap_servers
+        self._kafka = kafka
         self._app = app
         self._delivery = delivery
         self._labelled, self._quality = (topic_name(pipeline.name, topic) for topic in (LABELLED, QUALITY))
@@ -79,7 +80,7 @@ class QualityWatch:
             return
         async with self._folding:
             self._log = QualityLog(self._pipeline, await self._last_report())
-            first, end = await log_bounds(self._labelled, self._bootstrap_servers)
+            first, end = await log_bounds(self._labelled, self._kafka)
             self._app.consumer.resume_at[tp] = max(first, min(self._log.resume_at, end))
         log.info("live quality goes on", begin=self._log.begin)
 
@@ -104,8 +105,8 @@ class QualityWatch:
         self._app.consumer.complete(chunk)
 
     async def _last_report(self) -> QualityReport | None:
-        first, end = await log_bounds(self._quality, self._bootstrap_servers)
+        first, end = await log_bounds(self._quality, self._kafka)
         if first == end:
             return None
-        values = [value async for _, value in read_each(self._quality, self._bootstrap_servers, first=end - 1)]
+        values = [value async for _, value in read_each(self._quality, self._kafka, first=end - 1)]
         return decode(values[-1] or b"", QualityReport)

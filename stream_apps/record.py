@@ -14,6 +14,7 @@ from msgspec import Struct
 from prometheus_client import Counter
 from psycopg import sql
 
+from kafka_access.definition import in_force
 from schemas.audit_chain import AuditRow
 from schemas.codec import decode
 from schemas.messages import LabelValue, Model
@@ -215,10 +216,10 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     if settings.database_url is None:
         raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
     app = make_app(f"{pipeline.name}-record", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.record",
+        kafka=settings.kafka, group=f"{pipeline.name}.record",
         instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
     storage = Storage(settings.database_url, pipeline.name)
-    recorder = Recorder(pipeline, storage, app, Delivery(settings.bootstrap_servers))
+    recorder = Recorder(pipeline, storage, app, Delivery(settings.kafka))
     topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
     app.agent(app.chunks(*topics), name="record")(recorder.record)
     return app, storage
@@ -228,7 +229,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="record", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
     storage.require_schema()

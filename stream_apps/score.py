@@ -15,6 +15,7 @@ import structlog
 from faust.types import TP
 from prometheus_client import Counter, Gauge, Histogram
 
+from kafka_access.definition import in_force
 from schema_registry.events import event_codec
 from schema_registry.patience import patiently
 from schemas.codec import EventFormat, encode
@@ -68,13 +69,13 @@ class ScoreAgent:
         self._app = app
         self._delivery = delivery
         self._events = topic_name(pipeline.name, EVENTS)
-        self._scorer = Scorer(pipeline, topic_id(self._events, settings.bootstrap_servers), codec)
+        self._scorer = Scorer(pipeline, topic_id(self._events, settings.kafka), codec)
         self._windows = WindowSettings(size=pipeline.windows.size, lateness=pipeline.windows.lateness)
         self._partitions: dict[int, ScoredPartition] = {}
         self._room = asyncio.Semaphore(MAX_UNDELIVERED)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="score")
         self._crash_file = CrashFile(settings.state, f"{pipeline.name}-score-{settings.instance}")
-        self.follower = ModelFollower(pipeline, settings.bootstrap_servers)
+        self.follower = ModelFollower(pipeline, settings.kafka)
         self.metrics = ScoreMetrics()
 
     # The way of a chunk
@@ -114,6 +115,7 @@ class ScoreAgent:
         final = partition.windows.add(chunk.rows, slots.layout)
         partition.add(message, message.end, chunk, final).add_done_callback(lambda _: self._room.release())
         self._count(partition, chunk)
+        await asyncio.sleep(0)  # its outputs leave before the next chunk, which may wait already, is scored
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
 
@@ -187,7 +189,7 @@ class ScoreAgent:
     async def assigned(self) -> None:
         """Load the checkpoints of the partitions that are now ours; reading resumes at their covered offsets."""
         mine = sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._events)
-        standings = await read_standings(self._pipeline.name, mine, self._settings.bootstrap_servers)
+        standings = await read_standings(self._pipeline.name, mine, self._settings.kafka)
         self._partitions = {p: self._restore(p, standings[p]) for p in mine}
         for p, partition in self._partitions.items():
             # Without a checkpoint from 0 on: what retention has removed by now gets its dead letter, too.
@@ -237,9 +239,9 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sco
         await expired[0](tp, wanted, first)
 
     app = make_app(f"{pipeline.name}-score-{settings.instance}", WorkerSettings(
-        bootstrap_servers=settings.bootstrap_servers, group=f"{pipeline.name}.score",
+        kafka=settings.kafka, group=f"{pipeline.name}.score",
         instance_id=f"{pipeline.name}-score-{settings.instance}", session_timeout=6.0), on_expired)
-    agent = ScoreAgent(pipeline, settings, app, Delivery(settings.bootstrap_servers), codec)
+    agent = ScoreAgent(pipeline, settings, app, Delivery(settings.kafka), codec)
     expired.append(agent.expired)
     app.agent(app.chunks(topic_name(pipeline.name, EVENTS)), name="score")(agent.score)
 
@@ -265,7 +267,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sco
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
-    pipeline = load_pipeline(settings.pipeline)
+    pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="score", pipeline=pipeline.name, instance=settings.instance)
     app, agent = build(settings, pipeline)
     serve_metrics(settings.metrics_port, agent.health)

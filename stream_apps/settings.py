@@ -9,6 +9,8 @@ from tempfile import gettempdir
 
 from msgspec import Struct
 
+from kafka_access.access import KafkaAccess, UnusableAccess
+from kafka_access.environment import read_access
 from schemas.pipeline import PipelineError
 
 WRONG_START = 2
@@ -30,7 +32,7 @@ def explained(main: Callable[[], None]) -> Callable[[], None]:
     def start() -> None:
         try:
             main()
-        except (StartError, PipelineError) as error:
+        except (StartError, PipelineError, UnusableAccess) as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(WRONG_START)
 
@@ -42,7 +44,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     machine that outlives it."""
 
     pipeline: Path
-    bootstrap_servers: str
+    kafka: KafkaAccess
     instance: str
     metrics_port: int
     state: Path
@@ -54,10 +56,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
 
     Raises:
         MissingSetting: naming the variable.
+        UnusableAccess: as read_access.
     """
     return ServiceSettings(
         pipeline=Path(_need(environment, "AUTOML_STREAM_PIPELINE", "path of the pipeline file")),
-        bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
+        kafka=read_access(environment),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
         metrics_port=_port(environment.get("METRICS_PORT") or "0"),
         state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / f"automl-stream-{os.getuid()}"),

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from kafka_access.access import KafkaAccess
 from stream_apps.settings import StartError
 
 
@@ -14,26 +15,26 @@ class MissingTopic(StartError):
     """A topic of the pipeline does not exist."""
 
 
-def topic_id(topic: str, bootstrap_servers: str) -> str:
+def topic_id(topic: str, kafka: KafkaAccess) -> str:
     """Kafka's own id of a topic: it changes when the topic is created anew, as the meaning of its offsets does.
 
     Raises:
         MissingTopic: when there is no such topic.
     """
-    return str(_describe(topic, bootstrap_servers).topic_id)
+    return str(_describe(topic, kafka).topic_id)
 
 
-def count_partitions(topic: str, bootstrap_servers: str) -> int:
+def count_partitions(topic: str, kafka: KafkaAccess) -> int:
     """How many partitions a topic has now: at least as many as the pipeline file says.
 
     Raises:
         MissingTopic: when there is no such topic.
     """
-    return len(_describe(topic, bootstrap_servers).partitions)
+    return len(_describe(topic, kafka).partitions)
 
 
-def _describe(topic: str, bootstrap_servers: str) -> Any:
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 3})
+def _describe(topic: str, kafka: KafkaAccess) -> Any:
+    admin = AdminClient({**kafka.librdkafka(), "log_level": 3})
     future = admin.describe_topics(TopicCollection([topic]), request_timeout=30)[topic]
     try:
         return future.result()
@@ -43,25 +44,25 @@ def _describe(topic: str, bootstrap_servers: str) -> Any:
         raise MissingTopic(f"topic {topic} is not there; `automl-stream up` creates it") from error
 
 
-async def log_bounds(topic: str, bootstrap_servers: str) -> tuple[int, int]:
+async def log_bounds(topic: str, kafka: KafkaAccess) -> tuple[int, int]:
     """First offset and end (exclusive) of a one-partition topic."""
     partition = TopicPartition(topic, 0)
-    async with _reader(bootstrap_servers) as consumer:
+    async with _reader(kafka) as consumer:
         first = (await consumer.beginning_offsets([partition]))[partition]
         return first, (await consumer.end_offsets([partition]))[partition]
 
 
-async def read_all(topic: str, bootstrap_servers: str) -> list[tuple[int, bytes | None]]:
+async def read_all(topic: str, kafka: KafkaAccess) -> list[tuple[int, bytes | None]]:
     """(offset, value) of every record of a one-partition topic, oldest first."""
-    return [record async for record in read_each(topic, bootstrap_servers)]
+    return [record async for record in read_each(topic, kafka)]
 
 
-async def read_each(topic: str, bootstrap_servers: str, *, first: int = 0,
+async def read_each(topic: str, kafka: KafkaAccess, *, first: int = 0,
                     end: int | None = None) -> AsyncGenerator[tuple[int, bytes | None]]:
     """(offset, value) of every record of a one-partition topic from offset `first` on, before `end` or up to what it
     holds by now, oldest first."""
     partition = TopicPartition(topic, 0)
-    async with _reader(bootstrap_servers) as consumer:
+    async with _reader(kafka) as consumer:
         first = max(first, (await consumer.beginning_offsets([partition]))[partition])
         held = (await consumer.end_offsets([partition]))[partition]
         end = held if end is None else min(end, held)
@@ -75,5 +76,5 @@ async def read_each(topic: str, bootstrap_servers: str, *, first: int = 0,
                     yield record.offset, record.value
 
 
-def _reader(bootstrap_servers: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False, fetch_max_wait_ms=50)
+def _reader(kafka: KafkaAccess) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(**kafka.aiokafka(), enable_auto_commit=False, fetch_max_wait_ms=50)

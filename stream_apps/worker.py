@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -17,6 +16,7 @@ from faust.types.auth import CredentialsT
 from faust.worker import Worker
 from yarl import URL
 
+from kafka_access.access import KafkaAccess
 from stream_apps.transport import Chunking, ExpiredHook, StreamApp
 from stream_apps.transport.driver import exit_hard_after
 from stream_apps.transport.fetch import RowReader
@@ -28,18 +28,10 @@ YOUNG_OBJECTS = 50_000  # made since the last look for cycles, before the next
 STOP_SECONDS = 15.0  # drain, commit, leave the group; whatever takes longer hangs
 
 
-class WorkerError(Exception):
-    """Root of the errors in setting up a worker; none is retriable."""
-
-
-class SecurityError(WorkerError):
-    """The Kafka security settings cannot be used."""
-
-
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker talks to Kafka. Times are seconds unless named otherwise."""
 
-    bootstrap_servers: str
+    kafka: KafkaAccess
     group: str
     instance_id: str | None = None  # unique and stable: a restart within the session keeps its partitions
     chunk_rows: int = 4000
@@ -50,9 +42,6 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     rebalance_timeout: float = 20.0
     request_timeout: float = 30.0
     drain_seconds: float = 3.0
-    security: dict[
-        str, str
-    ] = {}  # librdkafka's names: security.protocol, sasl.mechanism, sasl.username, ssl.ca.location...
 
 
 class QuietMonitor(Monitor):
@@ -73,19 +62,18 @@ def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None
     """Application `name` (Kafka's client id) in the consumer group of `settings`, reading through the transport.
 
     Raises:
-        SecurityError: `settings.security` asks for something that Faust cannot do.
+        UnusableAccess: when certificate or key cannot be loaded.
     """
     return StreamApp(
         settings.group,
         chunking=Chunking(
             rows=settings.chunk_rows, drain_seconds=settings.drain_seconds
         ),
-        reader=RowReader(settings.bootstrap_servers, settings.security, group=settings.group,
-                         fetch_bytes=settings.fetch_bytes),
+        reader=RowReader(settings.kafka, group=settings.group, fetch_bytes=settings.fetch_bytes),
         on_expired=on_expired,
-        broker=";".join(f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")),
+        broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka.servers.split(",")),
         broker_client_id=name,
-        broker_credentials=kafka_credentials(settings.security),
+        broker_credentials=kafka_credentials(settings.kafka),
         broker_commit_interval=settings.commit_interval,
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.heartbeat_interval,
@@ -105,38 +93,17 @@ def make_app(name: str, settings: WorkerSettings, on_expired: ExpiredHook | None
     )
 
 
-def kafka_credentials(security: dict[str, str]) -> CredentialsT | None:
-    """Faust's credentials for librdkafka's settings; None for plaintext."""
-    protocol = security.get("security.protocol", "PLAINTEXT").upper()
-    if protocol == "PLAINTEXT":
-        return None
-    context = _ssl_context(security) if protocol.endswith("SSL") else None
-    if protocol == "SSL":
-        return faust.SSLCredentials(context)
-    if protocol not in {"SASL_PLAINTEXT", "SASL_SSL"}:
-        raise SecurityError(f"security.protocol {protocol!r} is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")
-    mechanism = security.get("sasl.mechanism", security.get("sasl.mechanisms", "PLAIN"))
-    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
-        raise SecurityError(f"sasl.mechanism {mechanism!r} is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")
-    if missing := {"sasl.username", "sasl.password"} - security.keys():
-        raise SecurityError(f"security.protocol {protocol} needs {' and '.join(sorted(missing))}")
-    return faust.SASLCredentials(
-        username=security["sasl.username"],
-        password=security["sasl.password"],
-        ssl_context=context,
-        mechanism=mechanism,
-    )
+def kafka_credentials(kafka: KafkaAccess) -> CredentialsT | None:
+    """Faust's credentials; None for plaintext.
 
-
-def _ssl_context(security: dict[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=security.get("ssl.ca.location"))
-    if "ssl.certificate.location" in security:
-        context.load_cert_chain(
-            security["ssl.certificate.location"],
-            security.get("ssl.key.location"),
-            security.get("ssl.key.password"),
-        )
-    return context
+    Raises:
+        UnusableAccess: when certificate or key cannot be loaded.
+    """
+    context = kafka.ssl_context()
+    if kafka.sasl:
+        return faust.SASLCredentials(username=kafka.username, password=kafka.password, ssl_context=context,
+                                     mechanism=kafka.mechanism)
+    return None if context is None else faust.SSLCredentials(context)
 
 
 async def die(app: StreamApp, exc: BaseException) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
+from kafka_access.access import KafkaAccess
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -21,9 +22,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 class Backends(Struct, frozen=True):
-    """Addresses of Kafka and PostgreSQL."""
+    """Where Kafka and PostgreSQL are."""
 
-    bootstrap_servers: str
+    kafka: KafkaAccess
     database_url: str
 
 
@@ -37,8 +38,8 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
 
 
 @pytest.fixture
-def bootstrap_servers(backends: Backends) -> str:
-    return backends.bootstrap_servers
+def kafka(backends: Backends) -> KafkaAccess:
+    return backends.kafka
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def start_containers(stack: ExitStack) -> Backends:
 
     kafka = stack.enter_context(KafkaContainer("apache/kafka:4.4.0").with_kraft())
     postgres = stack.enter_context(PostgresContainer("postgres:18", driver=None))
-    return Backends(kafka.get_bootstrap_server(), postgres.get_connection_url())
+    return Backends(KafkaAccess(servers=kafka.get_bootstrap_server()), postgres.get_connection_url())
 
 
 def start_local(stack: ExitStack, home: Path) -> Backends:

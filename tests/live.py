@@ -21,6 +21,7 @@ from automl_stream.verify.reading import Reading, check_readable, read
 from automl_stream.verify.recording import Recording, Rows
 from automl_stream.verify.scores import check_scores
 from automl_stream.verify.sources import check_sources
+from kafka_access.access import KafkaAccess
 from schema_registry.events import event_codec
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import Artifact, Message, ModelAnnouncement, ScoreState, Watermark
@@ -38,18 +39,18 @@ FoundT = TypeVar("FoundT")
 class Live:
     """One test's pipeline."""
 
-    def __init__(self, bootstrap_servers: str, directory: Path,
+    def __init__(self, kafka: KafkaAccess, directory: Path,
                  definition: Callable[[str], str] = definition) -> None:
         """`definition` gives the text of the pipeline file for a name. Its topics exist when this returns."""
         self.name = f"t{uuid4().hex[:10]}"
         self.file = directory / f"{self.name}.toml"
         self.file.write_text(definition(self.name))
         self.pipeline = load_pipeline(self.file)
-        self._servers = bootstrap_servers
-        create_topics(self.pipeline, bootstrap_servers)
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5,
+        self._kafka = kafka
+        create_topics(self.pipeline, kafka)
+        self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 5,
                                    "log_level": 2})
-        self._reader = TopicLog(bootstrap_servers)
+        self._reader = TopicLog(kafka)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     # Into Kafka
@@ -113,8 +114,8 @@ class Live:
         if url := settings.get("DATABASE_URL"):
             migrate(url, self.name)
         environment = os.environ | {
-            "KAFKA_BOOTSTRAP_SERVERS": self._servers, "AUTOML_STREAM_PIPELINE": str(self.file), "METRICS_PORT": "0",
-            "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent),
+            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.servers, "AUTOML_STREAM_PIPELINE": str(self.file),
+            "METRICS_PORT": "0", "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent),
             "OMP_NUM_THREADS": "1"} | settings
         with self.log(service).open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", module or f"stream_apps.{service}"], env=environment,
@@ -195,7 +196,7 @@ class Live:
             bounds |= {EVENTS: events, PREDICTIONS: {p: bounds[PREDICTIONS][p] for p in events}}
         logs = self._reader.read({topic_name(self.name, topic): bound for topic, bound in bounds.items()})
         return read(Recording(
-            pipeline=self.pipeline, topic_id=topic_id(topic_name(self.name, EVENTS), self._servers),
+            pipeline=self.pipeline, topic_id=topic_id(topic_name(self.name, EVENTS), self._kafka),
             logs={topic.name: logs[topic_name(self.name, topic)] for topic in TOPICS},
             rows=Rows(predictions=[], messages=[], refused=[]), codec=event_codec(self.pipeline, os.environ)))
 

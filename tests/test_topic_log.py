@@ -9,21 +9,22 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from automl_stream.topic_log import Bounds, KafkaUnavailable, MissingTopic, TopicLog
+from kafka_access.access import KafkaAccess
 
 TOPIC, OTHER = "tiny.events", "tiny.labels"
 
 
 @pytest.fixture
-def broker() -> Iterator[tuple[Producer, str]]:
-    """A producer that hosts a mock broker, and the broker's address."""
+def broker() -> Iterator[tuple[Producer, KafkaAccess]]:
+    """A producer that hosts a mock broker, and access to it."""
     producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
     node = next(iter(producer.list_topics(timeout=10).brokers.values()))
-    yield producer, f"{node.host}:{node.port}"
+    yield producer, KafkaAccess(servers=f"{node.host}:{node.port}")
     producer.flush(10)
 
 
 @pytest.fixture
-def log(broker: tuple[Producer, str]) -> Iterator[TopicLog]:
+def log(broker: tuple[Producer, KafkaAccess]) -> Iterator[TopicLog]:
     with closing(TopicLog(broker[1])) as log:
         yield log
 
@@ -56,7 +57,7 @@ def values(log: TopicLog, bounds: Bounds) -> list[bytes]:
     return sorted(r.value or b"" for r in log.stream(TOPIC, bounds))
 
 
-def test_records_come_back_whole_and_in_order(broker: tuple[Producer, str], log: TopicLog) -> None:
+def test_records_come_back_whole_and_in_order(broker: tuple[Producer, KafkaAccess], log: TopicLog) -> None:
     send(broker[0], 0, 3)
     send(broker[0], 1, 2)
     send(broker[0], 0, 1, OTHER)
@@ -71,7 +72,7 @@ def test_records_come_back_whole_and_in_order(broker: tuple[Producer, str], log:
 
 
 def test_what_lies_before_the_first_offset_or_was_written_since_is_left_out(
-        broker: tuple[Producer, str], log: TopicLog) -> None:
+        broker: tuple[Producer, KafkaAccess], log: TopicLog) -> None:
     send(broker[0], 0, 4)
     send(broker[0], 1, 2)
     bounds = log.bounds(TOPIC) | {0: (1, 3)}
@@ -82,26 +83,27 @@ def test_what_lies_before_the_first_offset_or_was_written_since_is_left_out(
 
 
 def test_bounds_since_a_time_that_nothing_was_written_after_are_empty(
-        broker: tuple[Producer, str], log: TopicLog) -> None:
+        broker: tuple[Producer, KafkaAccess], log: TopicLog) -> None:
     send(broker[0], 0, 2)
     assert log.bounds(TOPIC, since=5_000)[0] == (2, 2)
 
 
 def test_a_time_that_a_partition_gives_no_offset_for_is_not_taken_for_one(
-        broker: tuple[Producer, str], log: TopicLog) -> None:
+        broker: tuple[Producer, KafkaAccess], log: TopicLog) -> None:
     send(broker[0], 0, 2)
     with pytest.raises(KafkaException, match="Unknown partition"):
         log._since(TOPIC, log.bounds(TOPIC) | {99: (0, 2_000)}, 1_000)
 
 
-def test_a_partition_without_a_leader_is_asked_until_it_has_one(broker: tuple[Producer, str], log: TopicLog) -> None:
+def test_a_partition_without_a_leader_is_asked_until_it_has_one(
+        broker: tuple[Producer, KafkaAccess], log: TopicLog) -> None:
     send(broker[0], 0, 2)
     log._consumer = leaderless = Leaderless(log._consumer, 2)  # type: ignore[assignment]
     assert log.bounds(TOPIC)[0] == (0, 2)
     assert leaderless.left < 0
 
 
-def test_a_partition_that_gets_no_leader_is_one_sentence(broker: tuple[Producer, str]) -> None:
+def test_a_partition_that_gets_no_leader_is_one_sentence(broker: tuple[Producer, KafkaAccess]) -> None:
     send(broker[0], 0, 1)
     with closing(TopicLog(broker[1], answer_seconds=0.5)) as log:
         log._consumer = Leaderless(log._consumer, 1_000)  # type: ignore[assignment]
@@ -115,6 +117,6 @@ def test_a_topic_that_is_not_there_is_one_sentence(log: TopicLog) -> None:
 
 
 def test_a_broker_that_does_not_answer_is_one_sentence() -> None:
-    with closing(TopicLog("127.0.0.1:1", answer_seconds=0.2)) as log, pytest.raises(
+    with closing(TopicLog(KafkaAccess(servers="127.0.0.1:1"), answer_seconds=0.2)) as log, pytest.raises(
             KafkaUnavailable, match=r"127.0.0.1:1 does not answer"):
         log.bounds(TOPIC)

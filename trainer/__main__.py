@@ -6,6 +6,8 @@ import time
 
 import structlog
 
+from kafka_access.access import UnusableAccess
+from kafka_access.definition import UnreadableDefinition, in_force
 from producers.errors import UnusableFile
 from producers.golden import read_golden
 from schemas.pipeline import PipelineError, load_pipeline
@@ -24,15 +26,19 @@ def main() -> int:
     """Wire and run; the exit code is 2 where starting again cannot help."""
     try:
         settings = read_settings()
-        pipeline = load_pipeline(settings.pipeline)
+        stated = load_pipeline(settings.pipeline)
+        pipeline, _ = in_force(stated, settings.kafka)
         golden = golden_of(pipeline, read_golden(pipeline, settings.pipeline.parent))
-    except (MissingSetting, PipelineError, UnusableFile) as error:
+    except (MissingSetting, PipelineError, UnusableAccess, UnusableFile) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except UnreadableDefinition as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     configure_logs(service="trainer", pipeline=pipeline.name, instance=settings.instance)
     try:
         leadership = Leadership(pipeline, settings.kafka, settings.instance)
-        trainer = Trainer(pipeline, settings.kafka, leadership, settings.registry, _now, golden)
+        trainer = Trainer(pipeline, settings.kafka, leadership, settings.registry, _now, golden, stated)
         serve_metrics(settings.metrics_port,
                       lambda: {"ok": True, "leads": trainer.covered is not None, "covered": trainer.covered})
         trainer.run()

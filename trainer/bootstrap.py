@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import LabelledEvent
 from schemas.model_log import NO_EPOCH
@@ -16,7 +17,7 @@ from trainer.environment import environment
 from trainer.errors import AlreadyBootstrapped, UnusableRows
 from trainer.first_model import FirstModel, choose, first_decision, first_state
 from trainer.history import BINARY_CLASSES, History, TrainingRows
-from trainer.kafka_log import Kafka, LogReader, LogWriter
+from trainer.kafka_log import LogReader, LogWriter
 from trainer.promotion import Promoted, Promoter, Promotion
 from trainer.reference import reference_profile
 from trainer.registry import Registry
@@ -28,9 +29,9 @@ PARITY_ROWS = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """Where bootstrap reads and writes: librdkafka settings, and MLflow."""
+    """Where bootstrap reads and writes: Kafka, and MLflow."""
 
-    kafka: Kafka
+    kafka: KafkaAccess
     registry: RegistrySettings
 
 

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from drift.profile import ReferenceProfile
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import Dataset, LabelledEvent, TrainingDecision
 from schemas.model_log import Accepted
@@ -25,7 +26,7 @@ from trainer.announce import Announcer
 from trainer.errors import RegistryUnavailable, TrainerError
 from trainer.evidence import Evidence, examine
 from trainer.history import History
-from trainer.kafka_log import Kafka, LogReader, LogWriter
+from trainer.kafka_log import LogReader, LogWriter
 from trainer.pictures import pictures
 from trainer.registration import abandon, add_evidence, has_evidence
 from trainer.registry import Registry
@@ -40,7 +41,7 @@ _PAUSE_S = 10.0
 class Clerk:
     """A thread of its own that only reads Kafka, and writes through the registry's thread."""
 
-    def __init__(self, pipeline: Pipeline, kafka: Kafka, writer: LogWriter, registry: Registry) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, writer: LogWriter, registry: Registry) -> None:
         self._pipeline = pipeline
         self._kafka = kafka
         self._writer = writer

@@ -1,11 +1,12 @@
 """Kafka as a log: read a topic's one partition from an offset to its end, write a record and know its offset."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from kafka_access.access import NO_GROUP, KafkaAccess
 from schemas.topics import MAX_RECORD_BYTES
 from trainer.errors import KafkaUnavailable
 
@@ -18,8 +19,6 @@ _GUARANTEES: dict[str, str | int | bool] = {
     "message.max.bytes": MAX_RECORD_BYTES, "delivery.timeout.ms": 60_000,
 }
 
-Kafka = Mapping[str, str]  # librdkafka settings of the cluster: bootstrap.servers, and security where there is any
-
 
 @dataclass(frozen=True, kw_only=True)
 class LogRecord:
@@ -31,11 +30,11 @@ class LogRecord:
 
 
 class LogReader:
-    """Reads partition 0 of topics without a group."""
+    """Reads partition 0 of topics without a group. `log_level`: of what librdkafka says by itself; 6 is its own."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: KafkaAccess, log_level: int = 6) -> None:
         self._consumer = Consumer({
-            **kafka, "group.id": "automl-stream-trainer-reader", "enable.auto.commit": False,
+            **kafka.librdkafka(), "log_level": log_level, "group.id": f"{NO_GROUP}trainer", "enable.auto.commit": False,
             "enable.partition.eof": True, "isolation.level": "read_committed", "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 16_384,
         })
@@ -86,8 +85,8 @@ class LogReader:
 class LogWriter:
     """Writes to partition 0 of topics; a record counts once the broker has confirmed it."""
 
-    def __init__(self, kafka: Kafka) -> None:
-        self._producer = Producer({**kafka, **_GUARANTEES})
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._producer = Producer({**kafka.librdkafka(), **_GUARANTEES})
         self._failures: list[str] = []
 
     def write(self, topic: str, key: str, value: bytes) -> int:

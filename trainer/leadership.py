@@ -4,10 +4,10 @@
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from kafka_access.access import KafkaAccess
 from schemas.pipeline import Pipeline
 from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, topic_name
 from trainer.errors import LostLeadership
-from trainer.kafka_log import Kafka
 
 log = structlog.get_logger()
 
@@ -18,14 +18,15 @@ _MAX_POLL_MS = 3_600_000
 class Leadership:
     """A group member that fetches nothing: it holds the place and commits."""
 
-    def __init__(self, pipeline: Pipeline, kafka: Kafka, instance: str) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, instance: str) -> None:
         self._alerts = topic_name(pipeline.name, DRIFT_ALERTS)
         self._labelled = topic_name(pipeline.name, LABELLED)
         self._commands = topic_name(pipeline.name, COMMANDS)
         self._holds = False
         self._lost = False
         self._consumer = Consumer({
-            **kafka, "group.id": f"{pipeline.name}.trainer", "group.instance.id": f"{pipeline.name}-trainer-{instance}",
+            **kafka.librdkafka(), "group.id": f"{pipeline.name}.trainer",
+            "group.instance.id": f"{pipeline.name}-trainer-{instance}",
             "partition.assignment.strategy": "cooperative-sticky",  # a newcomer takes nothing from who leads
             "enable.auto.commit": False, "auto.offset.reset": "earliest", "max.poll.interval.ms": _MAX_POLL_MS,
             "session.timeout.ms": 10_000, "heartbeat.interval.ms": 2_000,

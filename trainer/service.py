@@ -3,14 +3,17 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
+from schemas.configuration import ConfigurationLog, Version, taken_live
 from schemas.messages import Command, DriftAlert, LabelledEvent, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
-from schemas.topics import COMMANDS, DRIFT_ALERTS, LABELLED, TRAINING_DECISIONS, Topic, topic_name
+from schemas.topics import COMMANDS, CONFIG, DRIFT_ALERTS, LABELLED, TRAINING_DECISIONS, Topic, topic_name
 from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
@@ -34,7 +37,7 @@ from trainer.environment import environment
 from trainer.errors import DefinitionChanged, LostLeadership, LostSlot, ParityError
 from trainer.guards import Golden
 from trainer.history import TrainingRows
-from trainer.kafka_log import Kafka, LogReader, LogWriter
+from trainer.kafka_log import LogReader, LogWriter
 from trainer.leadership import Leadership
 from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
@@ -50,16 +53,22 @@ from trainer.tuning import Tuner
 
 log = structlog.get_logger()
 
+FirstT = TypeVar("FirstT", DriftAlert, Command)
+ThenT = TypeVar("ThenT", bound="Command | Version")
+
 BATCH = 1_000
 _TICK_S = 0.1
 
 
 class Trainer:
-    """One pipeline's trainer, on the thread that calls `run`; `golden`: the trusted rows, where there are some."""
+    """One pipeline's trainer, on the thread that calls `run`; `golden`: the trusted rows, where there are some;
+    `stated`: the definition before the first version on `config`, where it is not `pipeline`."""
 
-    def __init__(self, pipeline: Pipeline, kafka: Kafka, leadership: Leadership, registry: RegistrySettings,
-                 clock: Callable[[], int], golden: Golden | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, leadership: Leadership, registry: RegistrySettings,
+                 clock: Callable[[], int], golden: Golden | None = None, stated: Pipeline | None = None) -> None:
         self._pipeline = pipeline
+        self._stated = stated or pipeline
+        self._versions, self._seen_config = ConfigurationLog(name=pipeline.name), 0
         self._golden = golden
         self._leadership = leadership
         self._reader, self._writer = LogReader(kafka), LogWriter(kafka)
@@ -116,6 +125,7 @@ class Trainer:
 
     def _resume(self, state: TrainerState) -> Session:
         began = time.perf_counter()
+        self._recall_versions(state)
         decisions = [decode(record.value, TrainingDecision)
                      for record in self._reader.read(self._topic(TRAINING_DECISIONS)) if record.value is not None]
         for decision in decisions:
@@ -143,21 +153,45 @@ class Trainer:
                   for r in self._reader.read(self._topic(DRIFT_ALERTS), state.covered_alerts) if r.value is not None]
         commands = [(r.offset, decode(r.value, Command))
                     for r in self._reader.read(self._topic(COMMANDS), state.covered_commands) if r.value is not None]
-        if end <= state.covered and not alerts and not commands:
+        versions = [(version.offset, version) for version in self._new_versions()]
+        if end <= state.covered and not alerts and not commands and not versions:
             return False
-        for offset, word in in_order(alerts, commands):
+        for offset, word in in_order(alerts, in_order(commands, versions)):
             _, now = self._reader.bounds(self._topic(LABELLED))
             self._take_rows(session, state.covered, min(word.labelled_offset, now))
             if isinstance(word, DriftAlert):
                 metrics.ALERTS.inc()
                 self._drive(session.alert(offset, word))
-            else:
+            elif isinstance(word, Command):
                 self._drive(session.command(offset, word))
+            else:
+                self._obey(session, word)
             state = session.snapshot()
         self._take_rows(session, state.covered, min(end, state.covered + BATCH))
         self._save(session.snapshot())
         metrics.LAG.set(end - session.snapshot().covered)
         return True
+
+    def _new_versions(self) -> list[Version]:
+        """Versions of the definition that were published since the last look."""
+        found: list[Version | None] = []
+        for record in self._reader.read(self._topic(CONFIG), self._seen_config):
+            found.append(self._versions.read(record.offset, record.value))
+            self._seen_config = record.offset + 1
+        return [version for version in found if version is not None]
+
+    def _recall_versions(self, state: TrainerState) -> None:
+        """What had been taken: the newest version, but of what changes at once the newest one that had its row."""
+        for record in self._reader.read(self._topic(CONFIG), 0, state.covered_config):
+            self._versions.read(record.offset, record.value)
+        self._seen_config = state.covered_config
+        taken = self._versions.current
+        self._pipeline = taken_live(self._pipeline, self._stated if taken is None else taken.pipeline, "trainer")
+
+    def _obey(self, session: Session, version: Version) -> None:
+        self._pipeline = taken_live(self._pipeline, version.pipeline, "trainer")
+        self._drive(session.configuration(version.offset, self._pipeline))
+        log.info("the trainer goes on with a version of the definition", version=version.offset)
 
     def _take_rows(self, session: Session, first: int, end: int) -> None:
         for begin in range(first, end, BATCH):
@@ -299,15 +333,15 @@ class Trainer:
         return topic_name(self._pipeline.name, topic)
 
 
-def in_order(alerts: Sequence[tuple[int, DriftAlert]],
-             commands: Sequence[tuple[int, Command]]) -> list[tuple[int, DriftAlert | Command]]:
+def in_order(first: Sequence[tuple[int, FirstT]],
+             then: Sequence[tuple[int, ThenT]]) -> list[tuple[int, FirstT | ThenT]]:
     """Both in the order of the rows before which they apply; within each topic its own order holds."""
-    merged: list[tuple[int, DriftAlert | Command]] = []
-    waiting = deque(commands)
-    for offset, alert in alerts:
-        while waiting and waiting[0][1].labelled_offset < alert.labelled_offset:
+    merged: list[tuple[int, FirstT | ThenT]] = []
+    waiting = deque(then)
+    for offset, word in first:
+        while waiting and waiting[0][1].labelled_offset < word.labelled_offset:
             merged.append(waiting.popleft())
-        merged.append((offset, alert))
+        merged.append((offset, word))
     return [*merged, *waiting]
 
 

@@ -59,6 +59,14 @@ class Session:
         standing.prune()
         yield Checkpoint(state=self.snapshot())
 
+    def configuration(self, offset: int, pipeline: Pipeline) -> Steps:
+        """Go on with the version of the definition at `offset` of config; it applies before the next row."""
+        standing = self._standing
+        standing.pipeline = pipeline
+        standing.change(covered_config=offset + 1)
+        standing.prune()
+        yield Checkpoint(state=self.snapshot())
+
     def rows(self, records: Sequence[tuple[int, LabelledEvent]], end: int) -> Steps:
         """Take rows of `labelled` in, each with its offset; afterwards everything before offset `end` is covered."""
         standing = self._standing

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec import Struct
 
+from kafka_access.access import KafkaAccess
+from kafka_access.environment import read_access
 from trainer.errors import MissingSetting
 
 
@@ -20,15 +23,10 @@ class TrainerSettings(Struct, frozen=True, kw_only=True):
     """Where the trainer finds its pipeline, Kafka and MLflow, who it is, and where it shows its metrics."""
 
     pipeline: Path
-    bootstrap_servers: str
+    kafka: KafkaAccess
     registry: RegistrySettings
     instance: str
     metrics_port: int
-
-    @property
-    def kafka(self) -> dict[str, str]:
-        """Settings of the cluster for librdkafka."""
-        return {"bootstrap.servers": self.bootstrap_servers, "client.id": f"trainer-{self.instance}"}
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSettings:
@@ -36,15 +34,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSetting
 
     Raises:
         MissingSetting: naming the variable.
+        UnusableAccess: as read_access.
     """
+    instance = environment.get("AUTOML_STREAM_INSTANCE", "0")
     return TrainerSettings(
         pipeline=Path(_need(environment, "AUTOML_STREAM_PIPELINE", "path of the pipeline file")),
-        bootstrap_servers=_need(environment, "KAFKA_BOOTSTRAP_SERVERS", "host:port of a Kafka broker"),
+        kafka=replace(read_access(environment), client_id=f"trainer-{instance}"),
         registry=RegistrySettings(
             tracking_uri=_need(environment, "MLFLOW_TRACKING_URI", "address of MLflow's server or store"),
             artifact_root=environment.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"),
         ),
-        instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
+        instance=instance,
         metrics_port=_port(environment.get("METRICS_PORT") or "0"),
     )
 

@@ -17,6 +17,7 @@ from automl_stream.wrong_use import WrongUse
 if TYPE_CHECKING:
     from automl_stream.audit.proof import Chain
     from automl_stream.audit.rows import Record
+    from kafka_access.access import KafkaAccess
     from schemas.pipeline import Pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file.")]
@@ -83,7 +84,7 @@ def verify_audit(pipeline: PipelineFile, home: Home = DEFAULT_HOME, *, as_json: 
     from schemas.pipeline import load_pipeline
 
     name = load_pipeline(pipeline).name
-    with _addresses(home) as (servers, url), closing(TopicLog(servers)) as log, open_record(url, name) as record:
+    with _addresses(home) as (kafka, url), closing(TopicLog(kafka)) as log, open_record(url, name) as record:
         record.begin()  # what Kafka holds is read behind the rows: it can only be more
         chains = list(prove(record.audit(), read_known(name, log)))
     if as_json:
@@ -143,7 +144,7 @@ def _record(pipeline: Path, home: Path) -> Iterator[tuple["Pipeline", "Record"]]
 
 
 @contextmanager
-def _addresses(home: Path) -> Iterator[tuple[str, str]]:
+def _addresses(home: Path) -> Iterator[tuple["KafkaAccess", str]]:
     from automl_stream.verify.command import reachable
     from automl_stream.verify.errors import NoAddress
 

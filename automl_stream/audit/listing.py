@@ -14,12 +14,12 @@ from automl_stream.audit.heads import AUDITED
 from automl_stream.audit.rows import Kept
 from automl_stream.dead_letters.wording import printable, readable, when
 from schemas.codec import decode
-from schemas.messages import Command, DriftAlert, ModelAnnouncement, TrainingDecision
-from schemas.topics import COMMANDS, DRIFT_ALERTS, MODEL_UPDATES, TRAINING_DECISIONS, Topic, topic_name
+from schemas.messages import Command, Configuration, DriftAlert, ModelAnnouncement, TrainingDecision
+from schemas.topics import COMMANDS, CONFIG, DRIFT_ALERTS, MODEL_UPDATES, TRAINING_DECISIONS, Topic, topic_name
 
 _PAPER = 160  # columns where the output is no terminal
 _TYPES: dict[Topic, Any] = {DRIFT_ALERTS: DriftAlert, TRAINING_DECISIONS: TrainingDecision, COMMANDS: Command,
-                            MODEL_UPDATES: ModelAnnouncement}
+                            MODEL_UPDATES: ModelAnnouncement, CONFIG: Configuration}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,16 +67,22 @@ def _words(topic: Topic, value: bytes | None) -> tuple[str, str]:
         said = decode(value or b"", _TYPES[topic]) if topic in _TYPES else None
     except ValueError:
         return "cannot be read", ""
-    if isinstance(said, DriftAlert):
-        return f"{said.kind}: {said.sentence}", "monitor"
-    if isinstance(said, TrainingDecision):
-        return f"{said.verdict}: {said.reason}" + (f" (version {said.version})" if said.version else ""
-                                                   ), said.by or "policy"
-    if isinstance(said, Command):
-        return " ".join(filter(None, (said.action, said.version, said.reason and f"({said.reason})"))), said.by
-    if isinstance(said, ModelAnnouncement):
-        return f"{said.slot}: version {said.version}, {said.reason}", "trainer"
-    return f"{len(value or b''):,} bytes", ""
+    match said:
+        case DriftAlert():
+            words = f"{said.kind}: {said.sentence}", "monitor"
+        case TrainingDecision():
+            version = f" (version {said.version})" if said.version else ""
+            words = f"{said.verdict}: {said.reason}{version}", said.by or "policy"
+        case Command():
+            parts = said.action, said.version, said.reason and f"({said.reason})"
+            words = " ".join(filter(None, parts)), said.by
+        case Configuration():
+            words = f"definition {said.digest[:12]} {said.reason and f'({said.reason})'}".rstrip(), said.by
+        case ModelAnnouncement():
+            words = f"{said.slot}: version {said.version}, {said.reason}", "trainer"
+        case _:
+            words = f"{len(value or b''):,} bytes", ""
+    return words
 
 
 def find_row(pipeline: str, rows: Iterable[Kept], place: str) -> Row:

@@ -108,8 +108,8 @@ def _recorded(file: Path | None, pipeline: Path | None, policy: Sequence[Path], 
         begin = moment(since, time.time_ns() // 1_000_000) if since else None
     except ValueError as error:
         raise WrongUse(f"--since: {error}") from error
-    with broker(home, os.environ) as servers:
-        return policies, of_topic(load_pipeline(pipeline), policies, servers, Span(since=begin, last=last),
+    with broker(home, os.environ) as kafka:
+        return policies, of_topic(load_pipeline(pipeline), policies, kafka, Span(since=begin, last=last),
                                   partial(progress_bar, silent=silent), partial(typer.echo, err=True))
 
 

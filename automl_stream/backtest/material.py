@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from automl_stream.backtest.recorded import Recorded
 from automl_stream.backtest.topic_history import Bar, Span, read_history
+from kafka_access.access import KafkaAccess
 from producers.files import Table, file_rows
 from producers.rows import Row
 from schemas.pipeline import Pipeline
@@ -32,14 +33,14 @@ def of_file(table: Table, policies: Policies) -> Material:
     return Material(rows=table.rows, sources={name: file_rows(table, loaded) for name, loaded in policies.items()})
 
 
-def of_topic(pipeline: Pipeline, policies: Policies, servers: str, span: Span, bar: Bar,
+def of_topic(pipeline: Pipeline, policies: Policies, kafka: KafkaAccess, span: Span, bar: Bar,
              say: Callable[[str], None]) -> Material:
     """What the pipeline has recorded; `say` hears what was found and what was left out.
 
     Raises:
         WrongUse, TopicLogError: as `read_history`.
     """
-    recorded, unreadable = read_history(pipeline, servers, span, bar)
+    recorded, unreadable = read_history(pipeline, kafka, span, bar)
     for sentence in sentences(recorded, unreadable):
         say(sentence)
     return Material(rows=len(recorded.events), start=recorded.events[0].ts,

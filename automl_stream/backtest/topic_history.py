@@ -9,6 +9,7 @@ from msgspec import Struct
 from automl_stream.backtest.recorded import DistinctEvents, Recorded, Served
 from automl_stream.topic_log import TopicLog
 from automl_stream.wrong_use import WrongUse
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import LabelledEvent
 from schemas.pipeline import Pipeline
@@ -27,7 +28,7 @@ class Span(Struct, frozen=True, kw_only=True):
     last: int | None = None
 
 
-def read_history(pipeline: Pipeline, servers: str, span: Span, bar: Bar) -> tuple[Recorded, list[str]]:
+def read_history(pipeline: Pipeline, kafka: KafkaAccess, span: Span, bar: Bar) -> tuple[Recorded, list[str]]:
     """The recorded events, and what is wrong with the records that could not be read.
 
     Raises:
@@ -37,7 +38,7 @@ def read_history(pipeline: Pipeline, servers: str, span: Span, bar: Bar) -> tupl
     events, unreadable = DistinctEvents(len(pipeline.features), span.since), list[str]()
     # No event is further ahead of Kafka's clock than that: what was written before cannot be wanted.
     written = None if span.since is None else span.since - pipeline.windows.max_future
-    with closing(TopicLog(servers)) as log:
+    with closing(TopicLog(kafka)) as log:
         reading = _Reading(log, pipeline.name, bar, unreadable)
         reading.each(LABELLED, LabelledEvent, events.labelled)  # a bootstrap's rows may lie ahead of any clock
         reading.each(PREDICTIONS, Served, events.served, written)

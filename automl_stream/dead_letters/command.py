@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automl_stream.dead_letters.replayer import Replayer
     from automl_stream.dead_letters.replaying import ReplayReport
     from automl_stream.dead_letters.selection import Selection
+    from kafka_access.access import KafkaAccess
 
 REASONS = ("empty", "malformed", "invalid", "timestamp", "future", "expired", "poison")
 
@@ -111,10 +112,10 @@ def replay_letters(
     from automl_stream.dead_letters.replaying import replay
 
     selection = _selection(reason, partition, (since, until), contains, sources or [])
-    with _box(pipeline, home) as (box, servers):
+    with _box(pipeline, home) as (box, kafka):
 
         def open_replayer(due: int) -> "Replayer":
-            return Replayer(box.events, servers, lambda done: box.progress("sending", done, due))
+            return Replayer(box.events, kafka, lambda done: box.progress("sending", done, due))
 
         report = replay(box, selection, None if dry_run else open_replayer, again=again)
     if as_json:
@@ -141,8 +142,8 @@ def _selection(reasons: list[str] | None, partitions: list[int] | None, span: tu
 
 
 @contextmanager
-def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
-    """The pipeline's letters and Kafka's bootstrap servers, with a progress bar where there is a terminal."""
+def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", "KafkaAccess"]]:
+    """The pipeline's letters and access to Kafka, with a progress bar where there is a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -154,7 +155,7 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
     name = load_pipeline(pipeline).name
     console = Console(stderr=True)
     with ExitStack() as stack:
-        servers = stack.enter_context(broker(home, os.environ))
+        kafka = stack.enter_context(broker(home, os.environ))
         bars = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         tasks: dict[str, Any] = {}
 
@@ -163,8 +164,8 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", str]]:
                 tasks[what] = bars.add_task(what)
             bars.update(tasks[what], completed=done, total=total)
 
-        box = LetterBox(name, servers, stack.enter_context(closing(TopicLog(servers))), progress)
-        yield box, servers
+        box = LetterBox(name, kafka, stack.enter_context(closing(TopicLog(kafka))), progress)
+        yield box, kafka
         for problem in box.unreadable:
             typer.echo(f"This record of dead-letters is none and is left out: {problem}", err=True)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from automl_stream.dead_letters.letter import Letter, LetterRecord, Source, distinct_letters
 from automl_stream.dead_letters.originals import EventRecord, Originals, look_up
 from automl_stream.topic_log import Bounds, MissingTopic, Record, TopicLog
+from kafka_access.access import KafkaAccess
 from schemas.topics import DEAD_LETTERS, EVENTS, topic_name
 from stream_apps.topics import MissingTopic as NoSuchTopic
 from stream_apps.topics import topic_id
@@ -30,7 +31,7 @@ class Trace(NamedTuple):
 class LetterBox:
     """Reads the letters that were there when it was made, as often as asked; `unreadable` counts other records."""
 
-    def __init__(self, pipeline: str, bootstrap_servers: str, log: TopicLog, progress: Progress) -> None:
+    def __init__(self, pipeline: str, kafka: KafkaAccess, log: TopicLog, progress: Progress) -> None:
         """Raises MissingTopic or KafkaUnavailable."""
         self.events = topic_name(pipeline, EVENTS)
         self.dead_letters = topic_name(pipeline, DEAD_LETTERS)
@@ -39,7 +40,7 @@ class LetterBox:
         self._bounds = log.bounds(self.dead_letters)
         self.unreadable: list[str] = []
         try:
-            self.topic_id = topic_id(self.events, bootstrap_servers)
+            self.topic_id = topic_id(self.events, kafka)
         except NoSuchTopic as error:
             raise MissingTopic(str(error)) from error
 

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from automl_stream.dead_letters.errors import NotConfirmed
 from automl_stream.dead_letters.letter import Letter, Source
 from automl_stream.dead_letters.originals import REPLAYED_FROM
+from kafka_access.access import KafkaAccess
 from producers.outbox import producer_settings
 from schemas.topics import MAX_RECORD_BYTES
 
@@ -21,14 +22,14 @@ class Replayer:
     never older than the letter, and a search from the letter's time on finds it whatever the clocks say.
     """
 
-    def __init__(self, topic: str, bootstrap_servers: str, confirmed: Callable[[int], None]) -> None:
+    def __init__(self, topic: str, kafka: KafkaAccess, confirmed: Callable[[int], None]) -> None:
         """`confirmed` hears how many are, each time."""
         # Compressed, an event at the topic's limit leaves room for the header; every Kafka client can read gzip.
         self._producer = Producer(producer_settings({
-            "bootstrap.servers": bootstrap_servers, "compression.type": "gzip",
+            **kafka.librdkafka(), "compression.type": "gzip",
             "message.max.bytes": str(MAX_RECORD_BYTES)}))
         self._topic = topic
-        self._servers = bootstrap_servers
+        self._servers = kafka.servers
         self._confirmed = confirmed
         self._sent = 0
         self._failures: list[str] = []

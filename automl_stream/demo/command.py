@@ -24,6 +24,7 @@ from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
     from automl_stream.local_stack.supervisor import Supervisor
+    from kafka_access.access import KafkaAccess
     from schemas.pipeline import Pipeline
 
 SCENARIO = "payments"
@@ -136,21 +137,28 @@ def bootstrap(
 
     console = Console(stderr=True)
     definition: Pipeline = load_pipeline(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml")
-    servers, registry = _need("KAFKA_BOOTSTRAP_SERVERS"), _registry()
+    kafka, registry = _access(), _registry()
     table = open_table(file)
     wanted = min(rows or table.rows, table.rows)
 
     def left_out(row: Row, problem: str) -> None:
         console.print(f"row {row.number} is left out: {problem}")
 
-    create_topics(definition, servers)
+    create_topics(definition, kafka)
     source = islice(file_rows(table, definition), wanted)
     labelled = labelled_rows(iter(track(source, "reading", wanted, console=console, disable=not console.is_terminal)),
                              definition, file_digest(file), left_out)
-    summary = train_first(definition, labelled, Connections(kafka={"bootstrap.servers": servers}, registry=registry),
+    summary = train_first(definition, labelled, Connections(kafka=kafka, registry=registry),
                           _now_ms, console.print)
     sys.stdout.write(msgspec.json.encode(summary).decode() + "\n" if as_json else
                      f"version {summary.version} ({summary.family}) was trained on {summary.rows} rows\n")
+
+
+def _access() -> "KafkaAccess":
+    from kafka_access.environment import read_access
+
+    _need("KAFKA_BOOTSTRAP_SERVERS")
+    return read_access()
 
 
 def _registry() -> Any:

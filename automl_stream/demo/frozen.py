@@ -8,6 +8,7 @@ import numpy as np
 from automl_stream.demo.quality import Answers
 from automl_stream.topic_log import Log, TopicLog
 from automl_stream.verify.artifacts import Shelf
+from kafka_access.access import KafkaAccess
 from schemas.codec import FeatureMatrix, decode
 from schemas.messages import Artifact, ModelAnnouncement, Prediction
 from schemas.model_file import ModelMetadata
@@ -42,10 +43,10 @@ class FrozenModel:
         return Answers(labels=[self.metadata.classes[k] for k in output.argmax(axis=1)], probabilities=table)
 
 
-def read_first_model(pipeline: Pipeline, bootstrap_servers: str) -> FrozenModel:
+def read_first_model(pipeline: Pipeline, access: KafkaAccess) -> FrozenModel:
     """The model of the first announcement."""
     updates, artifacts = (topic_name(pipeline.name, topic) for topic in (MODEL_UPDATES, MODEL_ARTIFACTS))
-    kafka = TopicLog(bootstrap_servers)
+    kafka = TopicLog(access)
     try:
         logs = kafka.read({name: kafka.bounds(name) for name in (updates, artifacts)})
     finally:

@@ -5,12 +5,13 @@ checkpoints of the scorers, the commits of the monitor, the state of the trainer
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
 from automl_stream.topics import count_partitions
+from kafka_access.access import NO_GROUP, KafkaAccess
 from schemas.codec import decode
 from schemas.messages import ScoreState, TrainerState
 from schemas.model_log import ModelLog
@@ -51,13 +52,13 @@ class LockstepBarrier:
     `require_services` raises where a service will not come back, so that nobody waits for it.
     """
 
-    def __init__(self, pipeline: Pipeline, kafka: Mapping[str, str], require_services: Callable[[], None]) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, require_services: Callable[[], None]) -> None:
         self._pipeline = pipeline
         self._require_services = require_services
         self._seen = _Seen()
-        self._tail = Consumer({**kafka, "group.id": "lockstep", "enable.auto.commit": False, "fetch.wait.max.ms": 20})
-        self._monitor = Consumer({**kafka, "group.id": f"{pipeline.name}.monitor", "enable.auto.commit": False})
-        self._recorder = Consumer({**kafka, "group.id": f"{pipeline.name}.record", "enable.auto.commit": False})
+        self._tail, self._monitor, self._recorder = (
+            Consumer({**kafka.librdkafka(), "group.id": group, "enable.auto.commit": False, "fetch.wait.max.ms": 20})
+            for group in (f"{NO_GROUP}lockstep", f"{pipeline.name}.monitor", f"{pipeline.name}.record"))
         self._partitions = range(count_partitions(self._tail, self._topic(EVENTS)))
         self._tail.assign(
             [TopicPartition(self._topic(SCORE_STATE), p, self._last(SCORE_STATE, p)) for p in self._partitions]

@@ -9,6 +9,7 @@ from msgspec import Struct
 from automl_stream.demo.frozen import FrozenModel
 from automl_stream.demo.quality import Quality, judge, live_answers
 from automl_stream.topic_log import Log, Record, TopicLog
+from kafka_access.access import KafkaAccess
 from schemas.codec import WATERMARK_HEADER, decode
 from schemas.messages import DeadLetter, DriftAlert, LabelValue, Prediction, TrainingDecision, derived_id
 from schemas.model_log import Accepted, ModelLog
@@ -54,9 +55,9 @@ class _Log(Struct, kw_only=True):
     artifacts: Log
 
 
-def read_outcome(pipeline: Pipeline, bootstrap_servers: str, truth: Mapping[str, LabelValue]) -> Outcome:
+def read_outcome(pipeline: Pipeline, access: KafkaAccess, truth: Mapping[str, LabelValue]) -> Outcome:
     """Outcome of the run whose rows had the labels `truth`, by event id."""
-    log = _read(pipeline, bootstrap_servers)
+    log = _read(pipeline, access)
     winners = _winners(log.predictions)
     judged = [p for p in winners.values() if p.event_id in truth]
     live, frozen = _quality(pipeline, log, judged, [truth[p.event_id] for p in judged])
@@ -73,10 +74,10 @@ def read_outcome(pipeline: Pipeline, bootstrap_servers: str, truth: Mapping[str,
     )
 
 
-def _read(pipeline: Pipeline, bootstrap_servers: str) -> _Log:
+def _read(pipeline: Pipeline, access: KafkaAccess) -> _Log:
     wanted = (EVENTS, PREDICTIONS, DEAD_LETTERS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES, MODEL_ARTIFACTS)
     names = {topic.name: topic_name(pipeline.name, topic) for topic in wanted}
-    kafka = TopicLog(bootstrap_servers)
+    kafka = TopicLog(access)
     try:
         logs = kafka.read({name: kafka.bounds(name) for name in names.values()})
     finally:

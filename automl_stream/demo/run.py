@@ -20,6 +20,7 @@ from automl_stream.local_stack.ports import Ports
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.services import launch_pipelines
+from kafka_access.access import KafkaAccess
 from producers.due_labels import label_problem
 from producers.files import Table, file_rows, open_table
 from producers.pace import Pace
@@ -69,7 +70,7 @@ class Watcher:
     def stage(self, sentence: str) -> None:
         """A new stage begins."""
 
-    def started(self, pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[str, LabelValue]) -> None:
+    def started(self, pipeline: Pipeline, kafka: KafkaAccess, truth: Mapping[str, LabelValue]) -> None:
         """The replay begins; `truth` maps event ids to labels."""
 
     def progress(self, rows: int) -> None:
@@ -97,14 +98,14 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     watcher.stage(f"training the first model on {first} of {table.rows} rows")
     launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)  # they wait for the model
     bootstrap(plan, {**environment, **addresses.environment()}, first)
-    kafka = {"bootstrap.servers": addresses.kafka}
     truth = _truth(table, pipeline, first)
-    watcher.started(pipeline, kafka, truth)
+    watcher.started(pipeline, addresses.kafka, truth)
     watcher.stage(f"replaying {table.rows - first} rows" + (" in lockstep" if plan.lockstep else ""))
     replay_began = time.monotonic()
-    barrier = LockstepBarrier(pipeline, kafka, lambda: supervisor.require(lambda service: service.name != "mlflow"))
+    barrier = LockstepBarrier(pipeline, addresses.kafka,
+                              lambda: supervisor.require(lambda service: service.name != "mlflow"))
     try:
-        summary = _replay(plan, pipeline, file_rows(table, pipeline, first), kafka, barrier, watcher)
+        summary = _replay(plan, pipeline, file_rows(table, pipeline, first), addresses.kafka, barrier, watcher)
     finally:
         barrier.close()
     replay_seconds = time.monotonic() - replay_began
@@ -162,7 +163,7 @@ def _truth(table: Table, pipeline: Pipeline, first: int) -> dict[str, LabelValue
             for row in file_rows(table, pipeline, first) if row.fits and not label_problem(row, pipeline.task)}
 
 
-def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: Mapping[str, str],
+def _replay(plan: DemoPlan, pipeline: Pipeline, rows: Iterator[Row], kafka: KafkaAccess,
             barrier: LockstepBarrier, watcher: Watcher) -> ReplaySummary:
     settings = ReplaySettings(
         kafka=kafka, confirmed=Confirmed(run=run_name(plan.data.name, _now_ms())), now_ms=_now_ms,

@@ -17,6 +17,7 @@ from rich.text import Text
 from automl_stream.demo.frozen import FrozenModel, read_first_model
 from automl_stream.demo.run import Watcher
 from automl_stream.topics import count_partitions
+from kafka_access.access import NO_GROUP, KafkaAccess
 from schemas.codec import decode
 from schemas.messages import DriftAlert, DriftReport, LabelValue, ModelAnnouncement, Prediction, TrainingDecision
 from schemas.pipeline import Pipeline
@@ -73,7 +74,7 @@ class LiveView(Watcher):
         if not self._console.is_terminal:
             self._console.print(sentence)
 
-    def started(self, pipeline: Pipeline, kafka: Mapping[str, str], truth: Mapping[str, LabelValue]) -> None:
+    def started(self, pipeline: Pipeline, kafka: KafkaAccess, truth: Mapping[str, LabelValue]) -> None:
         """The replay begins: follow the topics from here on."""
         self._truth, self._began = truth, time.monotonic()
         self._thread = threading.Thread(target=self._follow, args=(pipeline, kafka), name="view", daemon=True)
@@ -87,8 +88,8 @@ class LiveView(Watcher):
             self._console.print(f"  {rows} of {len(self._truth)} rows, version {self._version}, "
                                 f"{self._alerts} alerts, {self._quality()}")
 
-    def _follow(self, pipeline: Pipeline, kafka: Mapping[str, str]) -> None:
-        consumer = Consumer({**kafka, "group.id": "demo-view", "enable.auto.commit": False})
+    def _follow(self, pipeline: Pipeline, kafka: KafkaAccess) -> None:
+        consumer = Consumer({**kafka.librdkafka(), "group.id": f"{NO_GROUP}view", "enable.auto.commit": False})
         topics = (PREDICTIONS, DRIFT_STATS, DRIFT_ALERTS, TRAINING_DECISIONS, MODEL_UPDATES)
         names = {topic_name(pipeline.name, topic): topic for topic in topics}
         consumer.assign([TopicPartition(name, p, 0) for name in names
@@ -118,11 +119,11 @@ class LiveView(Watcher):
         else:
             self._version = decode(value, ModelAnnouncement).version
 
-    def _judge(self, predictions: Sequence[Prediction], pipeline: Pipeline, kafka: Mapping[str, str]) -> None:
+    def _judge(self, predictions: Sequence[Prediction], pipeline: Pipeline, kafka: KafkaAccess) -> None:
         if not predictions:
             return
         if self._frozen is None:
-            self._frozen = read_first_model(pipeline, kafka["bootstrap.servers"])
+            self._frozen = read_first_model(pipeline, kafka)
         truth = [self._truth[p.event_id] for p in predictions]
         self._live_scores += _scores(truth, [p.prediction for p in predictions])
         self._frozen_scores += _scores(truth, self._frozen.answers(predictions).labels)

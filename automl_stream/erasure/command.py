@@ -15,6 +15,7 @@ from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
     from automl_stream.erasure.aftermath import Aftermath
+    from kafka_access.access import KafkaAccess
     from schemas.pipeline import Pipeline
 
 
@@ -46,8 +47,8 @@ def erase(
         raise WrongUse("the entity is empty: events without one belong to nobody; name a person")
     definition = load_pipeline(pipeline)
     try:
-        with reachable(home, os.environ) as (servers, url):
-            found = _erase(definition, entity, (servers, url), by or getpass.getuser(), reason)
+        with reachable(home, os.environ) as (kafka, url):
+            found = _erase(definition, entity, (kafka, url), by or getpass.getuser(), reason)
     except NoAddress as error:
         raise WrongUse(str(error)) from error
     if as_json:
@@ -56,7 +57,8 @@ def erase(
         sys.stdout.write("\n".join(describe(found)) + "\n")
 
 
-def _erase(pipeline: "Pipeline", entity: str, addresses: tuple[str, str], by: str, reason: str) -> "Aftermath":
+def _erase(pipeline: "Pipeline", entity: str, addresses: tuple["KafkaAccess", str], by: str,
+           reason: str) -> "Aftermath":
     from automl_stream.erasure.aftermath import follow
     from automl_stream.erasure.eraser import open_eraser
     from automl_stream.models.history import read_history
@@ -64,8 +66,8 @@ def _erase(pipeline: "Pipeline", entity: str, addresses: tuple[str, str], by: st
     from automl_stream.topic_log import TopicLog
     from schemas.messages import derived_id
 
-    servers, url = addresses
-    with closing(TopicLog(servers)) as log:
+    kafka, url = addresses
+    with closing(TopicLog(kafka)) as log:
         decisions = list(read_history(pipeline.name, log).decisions.values())
         with open_eraser(url, pipeline.name) as eraser:
             erased = eraser.erase(entity)
@@ -74,5 +76,5 @@ def _erase(pipeline: "Pipeline", entity: str, addresses: tuple[str, str], by: st
                 f"subject {subject}, {erased.predictions} predictions, {erased.labels} labels, {len(erased.labelled)} "
                 f"labelled events, {erased.dead_letters} dead letters, {erased.refused} refused")
             # On record before it is committed: what is done is on record in any case.
-            command = Orders(pipeline.name, servers, log).give("erase", by, words)
+            command = Orders(pipeline.name, kafka, log).give("erase", by, words)
     return follow(pipeline, command.command_id, erased, decisions)

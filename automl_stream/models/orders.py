@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException, Producer
 from automl_stream.models.errors import NotAnswered, NotRecorded
 from automl_stream.models.history import answer_id
 from automl_stream.topic_log import TopicLog
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import Command, CommandAction, TrainingDecision
 from schemas.topics import COMMANDS, LABELLED, TRAINING_DECISIONS, topic_name
@@ -21,9 +22,9 @@ _LOOK_SECONDS = 0.2
 class Orders:
     """Gives one pipeline's trainer commands, each once."""
 
-    def __init__(self, pipeline: str, bootstrap_servers: str, log: TopicLog) -> None:
+    def __init__(self, pipeline: str, kafka: KafkaAccess, log: TopicLog) -> None:
         self._pipeline = pipeline
-        self._servers = bootstrap_servers
+        self._kafka = kafka
         self._log = log
         self._commands = topic_name(pipeline, COMMANDS)
         self._decisions = topic_name(pipeline, TRAINING_DECISIONS)
@@ -40,7 +41,7 @@ class Orders:
         command = Command(command_id=uuid.uuid4().hex[:20], action=action, version=version, share=share, by=by,
                           reason=reason, labelled_offset=end, issued_at=time.time_ns() // 1_000_000)
         failed: list[str] = []
-        producer = Producer({"bootstrap.servers": self._servers, "enable.idempotence": True, "log_level": 2,
+        producer = Producer({**self._kafka.librdkafka(), "enable.idempotence": True, "log_level": 2,
                              "message.timeout.ms": round(_CONFIRM_SECONDS * 1_000)})
         try:
             producer.produce(self._commands, encode(command), command.command_id, partition=0,

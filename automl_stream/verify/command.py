@@ -14,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kafka_access.access import KafkaAccess
+
 DEFAULT_HOME = Path(".automl-stream")
 WRONG_USE = 2
 
@@ -70,8 +72,8 @@ def demo_place(home: Path) -> Path:
 
 
 @contextmanager
-def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Kafka's bootstrap servers and PostgreSQL's URL: the environment's, else those of the stack that runs in `home`;
+def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[KafkaAccess, str]]:
+    """Access to Kafka and PostgreSQL's URL: the environment's, else those of the stack that runs in `home`;
     one that was ended is started for as long as it is read.
 
     Raises:
@@ -81,9 +83,10 @@ def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str,
     from automl_stream.local_stack.postgres import database_url  # noqa: PLC0415
     from automl_stream.local_stack.status import read_status  # noqa: PLC0415
     from automl_stream.verify.errors import NoAddress  # noqa: PLC0415
+    from kafka_access.environment import named_access  # noqa: PLC0415
 
     running = {service.name: service.address for service in read_status(home).services if service.alive}
-    kafka = environment.get("KAFKA_BOOTSTRAP_SERVERS") or running.get("kafka")
+    kafka = named_access(environment, running.get("kafka"))
     database = environment.get("DATABASE_URL")
     if not database and (address := running.get("postgres")) and (port := urlsplit(address).port):
         database = database_url(home, Ports(postgres=port))
@@ -96,7 +99,7 @@ def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str,
         raise NoAddress(f"{missing} is not set and nothing runs in {home}; start `automl-stream up`, or set it")
 
 
-def _started(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _started(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[KafkaAccess, str]]:
     from automl_stream.local_stack.ports import unused_ports  # noqa: PLC0415
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
     from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415

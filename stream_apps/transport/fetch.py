@@ -14,11 +14,12 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from faust.types import TP
 
+from kafka_access.access import KafkaAccess
 from stream_apps.transport.chunk import Row
 
 READ_ROWS = 4000
 POLL_SECONDS = 0.1  # how long a read waits for a first row: a revoke waits for the read
-GATHER_SECONDS = 0.002  # what comes so soon after the first row is read with it: small chunks cost the most a row
+GATHER_SECONDS = 0.005  # what comes so soon after the first row is read with it: small chunks cost the most a row
 FETCHES_AHEAD = 8
 # librdkafka says these while it connects again by itself, as often as it takes.
 AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001
@@ -37,10 +38,11 @@ class Fetched(msgspec.Struct, kw_only=True):
 class RowReader:
     """Rows of the assigned partitions, each assignment from explicit offsets on. Only committed rows are read."""
 
-    def __init__(self, bootstrap_servers: str, security: Mapping[str, str], *, group: str, fetch_bytes: int) -> None:
+    def __init__(self, kafka: KafkaAccess, *, group: str, fetch_bytes: int) -> None:
         """Nothing is read before `assign`; `group` is for Kafka's logs: nothing is committed here."""
+        self._kafka = kafka
         self._settings: dict[str, Any] = {
-            **security, "bootstrap.servers": bootstrap_servers, "group.id": group, "enable.auto.commit": False,
+            "group.id": group, "enable.auto.commit": False,
             "enable.auto.offset.store": False, "isolation.level": "read_committed", "auto.offset.reset": "error",
             "enable.partition.eof": True, "max.partition.fetch.bytes": fetch_bytes, "check.crcs": False,
             "queued.max.messages.kbytes": max(1, FETCHES_AHEAD * fetch_bytes >> 10),
@@ -75,7 +77,7 @@ class RowReader:
 
     def _assign(self, offsets: dict[TP, int]) -> None:
         if self._consumer is None and offsets:
-            self._consumer = Consumer(self._settings)
+            self._consumer = Consumer({**self._kafka.librdkafka(), **self._settings})
         if self._consumer is not None:
             self._consumer.assign(_positions(offsets))
 

@@ -78,9 +78,9 @@ class Desk:
 @pytest.fixture
 def desk(backends: Backends, tmp_path: Path, capsys: pytest.CaptureFixture[str],
          monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.bootstrap_servers)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.kafka.servers)
     monkeypatch.setenv("DATABASE_URL", backends.database_url)
-    live = Live(backends.bootstrap_servers, tmp_path)
+    live = Live(backends.kafka, tmp_path)
     live.start("record", DATABASE_URL=backends.database_url)
     yield Desk(live, backends.database_url, capsys, monkeypatch)
     live.close()
@@ -116,7 +116,7 @@ def test_list_and_show_tell_what_was_said_by_whom(desk: Desk) -> None:
     assert desk.text("show", "commands/0/7") == ""
     assert (desk.exit_code, "has no row commands/0/7" in desk.error) == (2, True)
     assert desk.text("list", "--topic", "events") == ""
-    assert (desk.exit_code, "expected one of commands, drift-alerts" in desk.error) == (2, True)
+    assert (desk.exit_code, "expected one of commands, config, drift-alerts" in desk.error) == (2, True)
 
 
 CHANGES = [

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from automl_stream.cli import main
+from kafka_access.access import KafkaAccess
 from producers.files import file_rows, open_table
 from producers.labelled import labelled_rows
 from producers.transfer import Transfer, send_file
@@ -54,17 +55,17 @@ Command = Callable[..., Any]
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    live = Live(bootstrap_servers, tmp_path, lambda name: PIPELINE.format(name=name))
+def live(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Live]:
+    live = Live(kafka, tmp_path, lambda name: PIPELINE.format(name=name))
     yield live
     live.close()
 
 
 @pytest.fixture
-def command(live: Live, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch,
+def command(live: Live, kafka: KafkaAccess, monkeypatch: pytest.MonkeyPatch,
             capsys: pytest.CaptureFixture[str]) -> Command:
     """`automl-stream backtest` with the pipeline's file; returns its document and stderr, or exit code and stderr."""
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.servers)
 
     def run(*arguments: str) -> tuple[Any, str]:
         argv = ["automl-stream", "backtest", *arguments, "--pipeline", str(live.file), "--json"]
@@ -90,7 +91,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def serve(live: Live, file: Path, bootstrap_servers: str, database_url: str) -> None:
+def serve(live: Live, file: Path, kafka: KafkaAccess, database_url: str) -> None:
     """Bootstrap on the first rows, replay the others through the services, and some of them twice."""
     rows = islice(file_rows(open_table(file), live.pipeline), TRAINED)
     first = list(labelled_rows(rows, live.pipeline, "f00d", lambda _row, _problem: None))
@@ -100,7 +101,7 @@ def serve(live: Live, file: Path, bootstrap_servers: str, database_url: str) -> 
     for service in ("record", "labels"):
         live.start(service, DATABASE_URL=database_url)
     for from_row in (TRAINED, ROWS - 50):
-        send_file(open_table(file), live.pipeline, Transfer(servers=bootstrap_servers, from_row=from_row))
+        send_file(open_table(file), live.pipeline, Transfer(kafka=kafka, from_row=from_row))
     live.until(lambda: live.count(PREDICTIONS) >= ROWS - TRAINED + 50, "all predictions")
     live.until(lambda: live.count(LABELLED) >= ROWS - len(UNLABELLED), "all labels to be joined")
 
@@ -110,8 +111,8 @@ def without_cost(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_backtest_of_a_topic_is_that_of_the_file_that_was_replayed_to_it(
-        live: Live, command: Command, file: Path, bootstrap_servers: str, database_url: str) -> None:
-    serve(live, file, bootstrap_servers, database_url)
+        live: Live, command: Command, file: Path, kafka: KafkaAccess, database_url: str) -> None:
+    serve(live, file, kafka, database_url)
     of_file, _ = command(str(file))
     of_topic, said = command("--topic")
     assert without_cost(of_topic) == without_cost(of_file)

@@ -17,6 +17,7 @@ from automl_stream.local_stack.kafka import LOGGING, PROPERTIES, is_serving
 from automl_stream.local_stack.ports import LOOPBACK, unused_ports
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.supervisor import Supervisor
+from kafka_access.access import KafkaAccess
 from tests.wait import wait_for
 
 START_SECONDS = 90.0
@@ -42,9 +43,9 @@ class Brokers:
         self._ports = [(first + 2 * node, first + 2 * node + 1) for node in range(count)]
 
     @property
-    def bootstrap_servers(self) -> str:
-        """All brokers, comma-separated."""
-        return ",".join(f"{LOOPBACK}:{port}" for port, _ in self._ports)
+    def kafka(self) -> KafkaAccess:
+        """All brokers."""
+        return KafkaAccess(servers=",".join(f"{LOOPBACK}:{port}" for port, _ in self._ports))
 
     def __enter__(self) -> Self:
         self._supervisor.__enter__()
@@ -64,7 +65,7 @@ class Brokers:
     @functools.cached_property
     def admin(self) -> AdminClient:
         """One for all questions."""
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0,
+        return AdminClient({**self.kafka.librdkafka(), "log_level": 0,
                             "reconnect.backoff.max.ms": 500})
 
     def kill(self, node: int = 0) -> None:
@@ -78,7 +79,7 @@ class Brokers:
 
     def serving(self) -> bool:
         """Whether every broker answers."""
-        return all(is_serving(f"{LOOPBACK}:{port}") for port, _ in self._ports)
+        return all(map(self._node_serves, range(self.count)))
 
     def complete(self) -> bool:
         """Whether every broker answers and no partition lacks a leader or a replica that is in step."""
@@ -91,6 +92,9 @@ class Brokers:
         partitions = [p for topic in found.topics.values() for p in topic.partitions.values()]
         return len(found.brokers) == self.count and all(
             p.leader >= 0 and len(p.isrs) == len(p.replicas) for p in partitions)
+
+    def _node_serves(self, node: int) -> bool:
+        return is_serving(KafkaAccess(servers=f"{LOOPBACK}:{self._ports[node][0]}"))
 
     def _service(self, node: int) -> Service:
         properties = self._supervisor.home / _name(node) / "server.properties"
@@ -106,15 +110,21 @@ class Brokers:
         if (data / "meta.properties").exists():
             return
         properties.write_text(self._properties(node, data))
-        command = (*java, "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster}", "-c", str(properties))
-        subprocess.run(command, capture_output=True, text=True, check=True)
+        subprocess.run(self._format(java, properties), capture_output=True, text=True, check=True)
 
-    def _properties(self, node: int, data: Path) -> str:
-        broker, controller = self._ports[node]
+    def _format(self, java: Sequence[str], properties: Path) -> tuple[str, ...]:
+        return (*java, "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster}", "-c", str(properties))
+
+    def _own(self, node: int) -> dict[str, str]:
+        """What a node has other than the local stack's broker."""
         voters = ",".join(f"{n + 1}@{LOOPBACK}:{port}" for n, (_, port) in enumerate(self._ports))
         own = {"node.id": str(node + 1), "controller.quorum.voters": voters}
         copied = REPLICATED.format(copies=self.count, safe=min(2, self.count)).splitlines()
-        own |= dict(line.split("=", 1) for line in copied)
+        return own | dict(line.split("=", 1) for line in copied)
+
+    def _properties(self, node: int, data: Path) -> str:
+        broker, controller = self._ports[node]
+        own = self._own(node)
         text = PROPERTIES.format(host=LOOPBACK, broker=broker, controller=controller, data=data)
         kept = [line for line in text.splitlines() if line.partition("=")[0] not in own]
         return "\n".join([*kept, *(f"{key}={value}" for key, value in own.items())]) + "\n"

@@ -15,15 +15,17 @@ from msgspec import Struct
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.stack import start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
+from kafka_access.access import KafkaAccess
+from kafka_access.environment import read_access
 
-Fault = Callable[[str, Path, bool], Struct]
+Fault = Callable[[KafkaAccess, Path, bool], Struct]
 
 
 @contextmanager
-def broker(home: Path) -> Iterator[str]:
+def broker(home: Path) -> Iterator[KafkaAccess]:
     """A local stack that ends with the block, or the broker that KAFKA_BOOTSTRAP_SERVERS names."""
-    if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield named
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield read_access()
         return
     with Supervisor(home) as supervisor:
         # Naming a store keeps MLflow's server from being started: nobody trains here.
@@ -31,14 +33,14 @@ def broker(home: Path) -> Iterator[str]:
 
 
 def run_alone(fault: Fault) -> None:
-    """Run `fault(bootstrap servers, directory, full)`; its figures are the last line. A broken promise raises."""
+    """Run `fault(access to Kafka, directory, full)`; its figures are the last line. A broken promise raises."""
     options = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     options.add_argument("--full", action="store_true", help="the size that docs and closing notes quote")
     options.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
     chosen = options.parse_args()
     began = time.monotonic()
-    with TemporaryDirectory(prefix="chaos-") as place, broker(Path(place) / "stack") as servers:
-        figures = msgspec.to_builtins(fault(servers, Path(place), chosen.full))
+    with TemporaryDirectory(prefix="chaos-") as place, broker(Path(place) / "stack") as kafka:
+        figures = msgspec.to_builtins(fault(kafka, Path(place), chosen.full))
     figures["seconds"] = round(time.monotonic() - began, 1)
     text = msgspec.json.encode(figures)
     sys.stdout.write((text if chosen.json else msgspec.json.format(text)).decode() + "\n")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
+from kafka_access.access import KafkaAccess
 from tests.tiny import LATENESS
 
 START = 946_684_800_000
@@ -45,11 +46,11 @@ def mix(seed: int, k: int) -> int:
 class Flow:
     """Writes events 0, 1, 2... to a topic from a thread of its own, idempotently, until it is stopped."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, partitions: int, seed: int) -> None:
+    def __init__(self, kafka: KafkaAccess, topic: str, partitions: int, seed: int) -> None:
         """Connect in the background."""
         self._topic, self._partitions, self._seed = topic, partitions, seed
         self._producer = Producer({
-            "bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5,
+            **kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 5,
             "message.timeout.ms": round(PATIENCE_SECONDS * 1_000), "queue.buffering.max.messages": 1_000_000,
             "log_level": 2})
         self._ended = threading.Event()

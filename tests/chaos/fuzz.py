@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.verify.reading import Reading
+from kafka_access.access import KafkaAccess
 from schemas.messages import Watermark, WindowCounts
 from schemas.topics import EVENTS, PREDICTIONS, topic_name
 from tests.chaos.classifier import Opinion, classify
@@ -77,7 +78,7 @@ class Tally:
     windows: int = 0
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Fuzz round after round, each on topics of its own with one worker.
 
     Raises:
@@ -86,7 +87,7 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     rounds, count = (20, 50_000) if full else (1, 20_000)
     tally = Tally()
     for seed in range(rounds):
-        one_round(servers, directory, seed, count, tally)
+        one_round(kafka, directory, seed, count, tally)
     assert tally.unsure < UNSURE_SHARE * rounds * count
     return Figures(
         records=rounds * count, rounds=rounds, workers_died=0, predictions=tally.ends["event"],
@@ -94,14 +95,14 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
         unsure=tally.unsure, late=tally.late, windows=tally.windows, disagreements=0, differences=0)
 
 
-def one_round(servers: str, directory: Path, seed: int, count: int, tally: Tally) -> None:
+def one_round(kafka: KafkaAccess, directory: Path, seed: int, count: int, tally: Tally) -> None:
     """One worker, `count` records."""
-    live, port = Live(servers, directory), unused_ports().metrics
+    live, port = Live(kafka, directory), unused_ports().metrics
     try:
         live.announce(1.0, -1)
         worker = live.start("score", METRICS_PORT=str(port))
         start = time.time_ns() // 1_000_000 - count * SPACING_MS
-        sent = send(servers, topic_name(live.name, EVENTS), fuzzed(seed, count, start, large=10))
+        sent = send(kafka, topic_name(live.name, EVENTS), fuzzed(seed, count, start, large=10))
         live.until(live.covered, "all records to be covered", PATIENCE_SECONDS)
         assert worker.poll() is None, "the worker died"
         reading = live.reading()
@@ -116,9 +117,9 @@ def one_round(servers: str, directory: Path, seed: int, count: int, tally: Tally
         live.close()
 
 
-def send(servers: str, topic: str, records: Iterable[Fuzzed]) -> dict[Place, Fuzzed]:
+def send(kafka: KafkaAccess, topic: str, records: Iterable[Fuzzed]) -> dict[Place, Fuzzed]:
     """Write the records in turn to the partitions; where Kafka put them."""
-    producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, "log_level": 2,
+    producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 5, "log_level": 2,
                          "message.max.bytes": 1 << 20, "batch.size": 400_000})
     places: dict[Place, Fuzzed] = {}
 

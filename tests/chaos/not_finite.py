@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from kafka_access.access import KafkaAccess
 from tests.chaos.command import run_alone
 from tests.chaos.shapes import Keyed, Outcome, Shape, disordered, play
 from tests.live import Live
@@ -34,7 +35,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     same: bool
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Play clean and sprinkled rows, seed by seed.
 
     Raises:
@@ -46,8 +47,8 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
         clean = list(disordered(rows, seed))
         dirty, what = sprinkle(clean, seed, share)
         sprinkled += what
-        expected, _ = play(Live(servers, directory, defined), SHAPE, clean)
-        found, _ = play(Live(servers, directory, defined), SHAPE, dirty)
+        expected, _ = play(Live(kafka, directory, defined), SHAPE, clean)
+        found, _ = play(Live(kafka, directory, defined), SHAPE, dirty)
         assert detections(found) == detections(expected)
         refused = sum(what[text] for text in REFUSED)
         assert sum(count for count, _ in found.windows.values()) == rows - refused

@@ -24,6 +24,7 @@ from automl_stream.local_stack import postgres
 from automl_stream.local_stack.ports import unused_ports
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.topic_log import TopicLog
+from kafka_access.access import KafkaAccess
 from schemas.codec import encode
 from schemas.messages import Command, Model, Prediction
 from schemas.topics import AUDIT_HEADS, COMMANDS, PREDICTIONS, topic_name
@@ -57,9 +58,9 @@ class Figures(Struct, frozen=True, kw_only=True):
 class Talk(threading.Thread):
     """Says `RATE` predictions a second until it is told to stop."""
 
-    def __init__(self, servers: str, topic: str) -> None:
+    def __init__(self, kafka: KafkaAccess, topic: str) -> None:
         super().__init__()
-        self._producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 20,
+        self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 20,
                                    "queue.buffering.max.messages": 1_000_000, "log_level": 2})
         self._topic = topic
         self._over = threading.Event()
@@ -81,7 +82,7 @@ class Talk(threading.Thread):
         assert self._producer.flush(60) == 0
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Stop PostgreSQL for five minutes, or 20 seconds, and read everything again.
 
     Raises:
@@ -90,14 +91,14 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     outage = 300.0 if full else 20.0
     ports, home = unused_ports(), directory / "postgres"
     service = postgres.postgres_service(home, ports)
-    with Supervisor(home) as supervisor, closing(Live(servers, directory)) as live:
+    with Supervisor(home) as supervisor, closing(Live(kafka, directory)) as live:
         supervisor.start(service)
         postgres.create_databases(postgres.database_url(home, ports, "postgres"), ["automl_stream"])
         url = postgres.database_url(home, ports)
         postgres.create_roles(home, url)
         migrate(url, live.name)
         recorder = live.start("record", DATABASE_URL=postgres.service_url(home, ports))
-        talk = Talk(servers, topic_name(live.name, PREDICTIONS))
+        talk = Talk(kafka, topic_name(live.name, PREDICTIONS))
         talk.start()
         say_commands(live)
         live.until(lambda: stored(url, live) > RATE, "the first rows", DRAIN_SECONDS)
@@ -109,15 +110,15 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
         live.until(lambda: stored(url, live) >= talk.said - RATE, "the backlog", DRAIN_SECONDS)
         drained = time.monotonic() - began
         talk.stop()
-        live.until(lambda: caught_up(servers, live), "every row", DRAIN_SECONDS)
-        before = contents(url, live, servers)
+        live.until(lambda: caught_up(kafka, live), "every row", DRAIN_SECONDS)
+        before = contents(url, live, kafka)
         assert before["rows"] == before["sources"] == talk.said
         live.kill(recorder)
         live.expect(recorder)
-        rewind(servers, live)
+        rewind(kafka, live)
         live.start("record", DATABASE_URL=postgres.service_url(home, ports))
-        live.until(lambda: caught_up(servers, live), "the replay", DRAIN_SECONDS)
-        assert contents(url, live, servers) == before
+        live.until(lambda: caught_up(kafka, live), "the replay", DRAIN_SECONDS)
+        assert contents(url, live, kafka) == before
     return Figures(outage_seconds=outage, rows=talk.said, behind=behind, drain_seconds=round(drained, 1),
                    drain_rows_per_second=round(behind / drained), replayed=talk.said, exact=True)
 
@@ -133,7 +134,7 @@ def stored(url: str, live: Live) -> int:
     return int(row[0]) if row else 0
 
 
-def contents(url: str, live: Live, servers: str) -> dict[str, Any]:
+def contents(url: str, live: Live, kafka: KafkaAccess) -> dict[str, Any]:
     """What PostgreSQL holds, and the heads in Kafka; the audit verifies."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
@@ -141,7 +142,7 @@ def contents(url: str, live: Live, servers: str) -> dict[str, Any]:
             f'from "{live.name}".predictions p'.encode()).fetchone()
         audit = connection.execute(f'select * from "{live.name}".audit order by position'.encode()).fetchall()
     assert rows is not None
-    with open_record(url, live.name) as record, closing(TopicLog(servers)) as log:
+    with open_record(url, live.name) as record, closing(TopicLog(kafka)) as log:
         assert not any(chain.difference for chain in prove(record.audit(), read_known(live.name, log)))
     assert len(audit) == 2 * COMMANDS_SAID
     return {"rows": rows[0], "sources": rows[1], "digest": rows[2], "audit": audit,
@@ -154,22 +155,22 @@ def places(live: Live) -> dict[tuple[str, int], int]:
             for partition, (_, end) in live.bounds(topic).items()}
 
 
-def caught_up(servers: str, live: Live) -> bool:
+def caught_up(kafka: KafkaAccess, live: Live) -> bool:
     ends = places(live)
-    done = committed(servers, f"{live.name}.record", ends)
+    done = committed(kafka, f"{live.name}.record", ends)
     return all(done.get(place, 0) >= end for place, end in ends.items())
 
 
-def rewind(servers: str, live: Live) -> None:
+def rewind(kafka: KafkaAccess, live: Live) -> None:
     """Set the recorder's commits to 0, as soon as the broker has forgotten the one that was killed."""
-    admin, group = AdminClient({"bootstrap.servers": servers, "log_level": 2}), f"{live.name}.record"
+    admin, group = AdminClient({**kafka.librdkafka(), "log_level": 2}), f"{live.name}.record"
     asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place, 0) for place in places(live)])]
 
     def back() -> bool:
         for future in admin.alter_consumer_group_offsets(asked).values():
             with suppress(KafkaException):  # the group still has a member: ask again
                 future.result(30)
-        return set(committed(servers, group, places(live)).values()) == {0}
+        return set(committed(kafka, group, places(live)).values()) == {0}
 
     wait_for(lambda: back() or None, 60)
 

@@ -22,6 +22,7 @@ from automl_stream.topic_log import TopicLog
 from automl_stream.verify.loading import load
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.settling import STAGES
+from kafka_access.access import KafkaAccess
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import EVENTS, SCORE_STATE, topic_name
 from tests.wait import wait_for
@@ -51,38 +52,38 @@ def rewound(home: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return before, contents(pipeline, addresses)
 
 
-def rewind(pipeline: Pipeline, servers: str) -> None:
+def rewind(pipeline: Pipeline, kafka: KafkaAccess) -> None:
     """Set the commits of each group to 0, as soon as the broker has forgotten the members that died with the demo."""
-    admin, log = AdminClient({"bootstrap.servers": servers}), TopicLog(servers)
+    admin, log = AdminClient(kafka.librdkafka()), TopicLog(kafka)
 
     def back(group: str) -> bool:
-        done = commits(pipeline, servers, log, group)
+        done = commits(pipeline, kafka, log, group)
         if any(done.values()):
             places = [TopicPartition(*place, 0) for place in done]
             request = ConsumerGroupTopicPartitions(f"{pipeline.name}.{group}", places)
             for future in admin.alter_consumer_group_offsets([request]).values():
                 with suppress(KafkaException):  # the group still has members: ask again
                     future.result(30)
-        return set(commits(pipeline, servers, log, group).values()) == {0}
+        return set(commits(pipeline, kafka, log, group).values()) == {0}
 
     for group in GROUPS:
         wait_for(lambda group=group: back(group) or None, PATIENCE_SECONDS)
     log.close()
 
 
-def commits(pipeline: Pipeline, servers: str, log: TopicLog, group: str) -> dict[Place, int]:
+def commits(pipeline: Pipeline, kafka: KafkaAccess, log: TopicLog, group: str) -> dict[Place, int]:
     """What a group has committed."""
     topics = [topic_name(pipeline.name, topic) for topic in dict(STAGES)[group]]
     places = [(topic, partition) for topic in topics for partition in log.bounds(topic)]
-    return committed(servers, f"{pipeline.name}.{group}", places)
+    return committed(kafka, f"{pipeline.name}.{group}", places)
 
 
-def caught_up(pipeline: Pipeline, servers: str) -> bool:
+def caught_up(pipeline: Pipeline, kafka: KafkaAccess) -> bool:
     """Whether each rewound group has again committed all there is. The trainer goes by its own state instead."""
-    log = TopicLog(servers)
+    log = TopicLog(kafka)
     try:
         return all(offset >= log.bounds(topic)[partition][1] for group in GROUPS if group != "trainer"
-                   for (topic, partition), offset in commits(pipeline, servers, log, group).items())
+                   for (topic, partition), offset in commits(pipeline, kafka, log, group).items())
     finally:
         log.close()
 

@@ -15,6 +15,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import DriftAlert, DriftReport, PartitionWatermark, WindowCounts, derived_id
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, PREDICTIONS, WINDOW_COUNTS
@@ -77,7 +78,7 @@ def disordered(rows: int, seed: int) -> Iterator[Keyed]:
         yield entity, event_bytes(f"e{k}", ts, a=a, b=chance.gauss(0, 1), c=chance.choice("xy"))
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Play the same rows to every shape and compare with the first.
 
     Raises:
@@ -87,7 +88,7 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
     expected: Outcome | None = None
     shapes, repeats = ALL_SHAPES if full else SOME_SHAPES, 0
     for shape in shapes:
-        live = Live(servers, directory, lambda name, shape=shape: defined(name, shape))
+        live = Live(kafka, directory, lambda name, shape=shape: defined(name, shape))
         found, again = play(live, shape, events)
         repeats += again
         expected = expected or found

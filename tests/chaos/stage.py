@@ -125,9 +125,9 @@ class Stage:
 @contextlib.contextmanager
 def stage(brokers: Brokers, directory: Path, workers: int, seed: int, module: str | None = None) -> Iterator[Stage]:
     """Four partitions with a model, and workers that have them."""
-    live = Live(brokers.bootstrap_servers, directory,
+    live = Live(brokers.kafka, directory,
                 lambda name: definition(name).replace("partitions = 2", f"partitions = {PARTITIONS}"))
-    flow = Flow(brokers.bootstrap_servers, topic_name(live.name, EVENTS), PARTITIONS, seed)
+    flow = Flow(brokers.kafka, topic_name(live.name, EVENTS), PARTITIONS, seed)
     fleet = Fleet(live=live, count=workers, module=module)
     try:
         live.announce(1.0, -1)

@@ -22,6 +22,7 @@ from automl_stream.verify.difference import Seen
 from automl_stream.verify.reading import Reading, check_readable
 from automl_stream.verify.scores import check_scores
 from automl_stream.verify.sources import check_sources
+from kafka_access.access import KafkaAccess
 from schemas.messages import Artifact
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, topic_name
 from tests.chaos.command import run_alone
@@ -158,14 +159,14 @@ REFUSED = "announced model refused"
 SWAPPED = "model swapped"
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Swap, misannounce and kill while events flow.
 
     Raises:
         AssertionError: where a prediction names another model than the one that had to make it, or a recount differs.
     """
-    live, trap, seen = Live(servers, directory), directory / "unpickled", Seen()
-    flow = Flow(servers, topic_name(live.name, EVENTS), PARTITIONS, seed=7)
+    live, trap, seen = Live(kafka, directory), directory / "unpickled", Seen()
+    flow = Flow(kafka, topic_name(live.name, EVENTS), PARTITIONS, seed=7)
     try:
         flow.start(RATE)
         announcer, spans, kills = Announcer(live, trap), [], 0

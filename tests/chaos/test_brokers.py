@@ -44,7 +44,7 @@ def committed(found: Stage) -> dict[int, tuple[int, int]]:
     """What the group says is done, as bounds of `events`."""
     name, group = topic_name(found.live.name, EVENTS), f"{found.live.name}.score"
     places = [(name, partition) for partition in found.live.bounds(EVENTS)]
-    done = group_commits.committed(found.brokers.bootstrap_servers, group, places)
+    done = group_commits.committed(found.brokers.kafka, group, places)
     return {partition: (0, done.get((topic, partition), 0)) for topic, partition in places}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import EventCodec
 from schemas.topics import EVENTS, topic_name
 from tests.chaos.flow import Flow, event, mix
@@ -53,9 +54,9 @@ def test_the_partitions_get_about_the_same() -> None:
     assert min(counts.values()) > 0.9 * COUNT / 4
 
 
-def test_every_event_lies_where_the_flow_says(bootstrap_servers: str, tmp_path: Any) -> None:
-    live = Live(bootstrap_servers, tmp_path)
-    flow = Flow(bootstrap_servers, topic_name(live.name, EVENTS), 2, seed=7)
+def test_every_event_lies_where_the_flow_says(kafka: KafkaAccess, tmp_path: Any) -> None:
+    live = Live(kafka, tmp_path)
+    flow = Flow(kafka, topic_name(live.name, EVENTS), 2, seed=7)
     flow.start(rate=20_000)
     wait_for(lambda: flow.sent > COUNT, 30)
     flow.stop()
@@ -68,7 +69,7 @@ def test_every_event_lies_where_the_flow_says(bootstrap_servers: str, tmp_path: 
 
 
 def test_an_event_that_kafka_refuses_ends_the_run() -> None:
-    flow = Flow("127.0.0.1:1", "nowhere", 2, seed=0)
+    flow = Flow(KafkaAccess(servers="127.0.0.1:1"), "nowhere", 2, seed=0)
     flow._failures.append("refused")
     with pytest.raises(AssertionError, match="1 events were refused"):
         flow.stop()

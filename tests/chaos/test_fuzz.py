@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import DeadLetter, Prediction
 from stream_apps.scoring import Scorer
@@ -36,7 +37,7 @@ def test_the_scorer_and_a_classifier_of_other_parts_agree_on_every_record(seed: 
 
 
 def test_one_worker_survives_everything_and_ends_each_record_as_what_it_is(
-        bootstrap_servers: str, tmp_path: Path) -> None:
-    figures = run(bootstrap_servers, tmp_path, full=False)
+        kafka: KafkaAccess, tmp_path: Path) -> None:
+    figures = run(kafka, tmp_path, full=False)
     assert figures.predictions + figures.dead_letters + figures.watermarks == figures.records
     assert {"empty", "malformed", "invalid", "timestamp", "future"} == set(figures.reasons)

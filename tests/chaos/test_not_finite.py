@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import EventCodec, decode
 from schemas.messages import Prediction
 from stream_apps.scoring import Scorer
@@ -35,5 +36,5 @@ def test_a_number_that_is_none_is_scored_and_counted_as_missing(number: float) -
     assert (strange.score, strange.features) == (missing.score, [0.5, None, "x"])
 
 
-def test_windows_in_alarm_and_alerts_are_those_of_the_clean_run(bootstrap_servers: str, tmp_path: Path) -> None:
-    assert run(bootstrap_servers, tmp_path, full=False).same
+def test_windows_in_alarm_and_alerts_are_those_of_the_clean_run(kafka: KafkaAccess, tmp_path: Path) -> None:
+    assert run(kafka, tmp_path, full=False).same

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from automl_stream.topics import create_topics
+from kafka_access.access import KafkaAccess
 from schemas.messages import LabelledEvent
 from schemas.pipeline import Pipeline, parse_pipeline
 from tests.chaos.command import run_alone
@@ -46,13 +47,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     same_decisions: bool
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Kill, compare with an undisturbed run, then let a stranger in.
 
     Raises:
         AssertionError: where a promise is broken.
     """
-    with workbench(servers, directory) as bench:
+    with workbench(kafka, directory) as bench:
         bench.bootstrap(rows(bench.pipeline, 0, FIRST))
         bench.label(rows(bench.pipeline, FIRST, FIRST + THEN))
         for repetition in range(REPETITIONS[full]):
@@ -69,14 +70,14 @@ def run(servers: str, directory: Path, full: bool) -> Figures:
 
 
 @contextmanager
-def workbench(servers: str, directory: Path) -> Iterator[Workbench]:
+def workbench(kafka: KafkaAccess, directory: Path) -> Iterator[Workbench]:
     """A pipeline of its own, with a store of MLflow in `directory`."""
     text = DEFINITION.format(name=NAME, task="binary")
     pipeline = parse_pipeline(text, "chaos")
-    create_topics(pipeline, servers)
+    create_topics(pipeline, kafka)
     registry = RegistrySettings(tracking_uri=f"sqlite:///{directory / 'mlflow.db'}",
                                 artifact_root=str(directory / "mlflow"))
-    bench = Workbench(pipeline, servers, registry, directory, text)
+    bench = Workbench(pipeline, kafka, registry, directory, text)
     try:
         yield bench
     finally:

@@ -35,7 +35,7 @@ def test_wrong_use_is_named(pipeline: str, arguments: list[str], sentence: str, 
 
 
 def test_the_environment_names_the_broker_and_a_database_is_not_asked_for(tmp_path: Path) -> None:
-    with broker(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:1"}) as servers:
-        assert servers == "kafka:1"
+    with broker(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:1"}) as kafka:
+        assert kafka.servers == "kafka:1"
     with pytest.raises(WrongUse, match="KAFKA_BOOTSTRAP_SERVERS is not set and nothing runs"), broker(tmp_path, {}):
         pass

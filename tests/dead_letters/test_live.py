@@ -15,6 +15,7 @@ from automl_stream.cli import main
 from automl_stream.dead_letters.originals import REPLAYED_FROM
 from automl_stream.topics import create_topics
 from automl_stream.verify.reading import Reading
+from kafka_access.access import KafkaAccess
 from schemas.codec import WATERMARK_HEADER
 from schemas.topics import DEAD_LETTERS, EVENTS, PREDICTIONS, topic_name
 from tests.live import Live, differences
@@ -26,8 +27,8 @@ AHEAD = 2_000
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    live = Live(bootstrap_servers, tmp_path)
+def live(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Live]:
+    live = Live(kafka, tmp_path)
     yield live
     live.close()
 
@@ -56,9 +57,9 @@ class Command:
 
 
 @pytest.fixture
-def command(live: Live, bootstrap_servers: str, capsys: pytest.CaptureFixture[str],
+def command(live: Live, kafka: KafkaAccess, capsys: pytest.CaptureFixture[str],
             monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.servers)
     return Command(live, capsys, monkeypatch)
 
 
@@ -141,17 +142,17 @@ def test_show_tells_everything_of_one_letter_and_where_its_replay_went(live: Liv
 
 
 def test_letters_of_a_deleted_topic_of_the_same_name_are_shown_and_not_replayed(
-        live: Live, command: Command, bootstrap_servers: str) -> None:
+        live: Live, command: Command, kafka: KafkaAccess) -> None:
     live.announce(1.0, -1)
     worker = live.start("score")
     live.write(EVENTS, 0, b"{")
     scored(live)
     live.kill(worker)
     events = topic_name(live.name, EVENTS)
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient(kafka.librdkafka())
     admin.delete_topics([events])[events].result(timeout=30)
     wait_for(lambda: events not in admin.list_topics(timeout=10).topics, 30)
-    create_topics(live.pipeline, bootstrap_servers)
+    create_topics(live.pipeline, kafka)
     live.write(EVENTS, 0, event_bytes("another", START))
 
     (line,) = command.json("list")["letters"]
@@ -163,7 +164,7 @@ def test_letters_of_a_deleted_topic_of_the_same_name_are_shown_and_not_replayed(
 
 
 def test_since_and_until_go_by_when_a_letter_was_written(
-        live: Live, command: Command, bootstrap_servers: str) -> None:
+        live: Live, command: Command, kafka: KafkaAccess) -> None:
     live.announce(1.0, -1)
     live.start("score")
     live.write(EVENTS, 0, b"{")
@@ -172,7 +173,7 @@ def test_since_and_until_go_by_when_a_letter_was_written(
     wait_for(lambda: now() > between, 5)
     live.write(EVENTS, 0, b"}", b"]")
     # Times of producers go astray: an event that bears an old time was dead-lettered now.
-    producer = Producer({"bootstrap.servers": bootstrap_servers})
+    producer = Producer(kafka.librdkafka())
     producer.produce(topic_name(live.name, EVENTS), b"?", partition=0, timestamp=START)
     producer.flush(10)
     scored(live)

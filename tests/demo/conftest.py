@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from automl_stream.local_stack.ports import Ports, unused_ports
 from automl_stream.topic_log import TopicLog, TopicLogError
+from kafka_access.access import KafkaAccess
 
 ROWS = 4_000
 
@@ -27,7 +28,7 @@ class Demo(Struct, kw_only=True):
 
     def rows_sent(self) -> int:
         """Records of `events`; 0 until there is a broker with the topic."""
-        log = TopicLog(self.kafka, answer_seconds=2)
+        log = TopicLog(KafkaAccess(servers=self.kafka), answer_seconds=2)
         try:
             return sum(end for _, end in log.bounds("payments.events").values())
         except TopicLogError:

@@ -112,9 +112,9 @@ def letter(number: int, person: str) -> bytes:
 @pytest.fixture
 def desk(backends: Backends, tmp_path: Path, capsys: pytest.CaptureFixture[str],
          monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.bootstrap_servers)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.kafka.servers)
     monkeypatch.setenv("DATABASE_URL", backends.database_url)
-    live = Live(backends.bootstrap_servers, tmp_path)
+    live = Live(backends.kafka, tmp_path)
     desk = Desk(live, backends.database_url, capsys, monkeypatch)
     yield desk
     live.close()

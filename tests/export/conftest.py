@@ -38,7 +38,7 @@ def said(number: int, digest: str, offset: int | None = None) -> Prediction:
 
 @pytest.fixture(scope="package")
 def stored(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    live = Live(backends.bootstrap_servers, tmp_path_factory.mktemp("export"), definition)
+    live = Live(backends.kafka, tmp_path_factory.mktemp("export"), definition)
     digest = load_pipeline(live.file).digest
     predictions = [*(said(k, digest) for k in range(10)), said(3, digest, 11), said(4, digest, 12),
                    said(10, "older", 10)]

@@ -51,7 +51,7 @@ def test_every_program_of_the_page_runs(stored: Live, backends: Backends, tmp_pa
     pl.DataFrame({"label": ["a"], "prediction": ["b"], "model_version": ["1"]}).write_parquet(
         tmp_path / "january" / "x.parquet")
     environment = os.environ | {"DATABASE_URL": backends.database_url,
-                                "KAFKA_BOOTSTRAP_SERVERS": backends.bootstrap_servers}
+                                "KAFKA_BOOTSTRAP_SERVERS": backends.kafka.servers}
     done = subprocess.run([sys.executable, "-c", named(program, stored)], env=environment, cwd=tmp_path, check=False,
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

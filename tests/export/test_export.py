@@ -34,7 +34,7 @@ class Shell:
 def shell(stored: Live, backends: Backends, tmp_path: Path, capsys: pytest.CaptureFixture[str],
           monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setenv("DATABASE_URL", backends.database_url)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.bootstrap_servers)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", backends.kafka.servers)
     return Shell(stored, tmp_path / "out", capsys, monkeypatch)
 
 

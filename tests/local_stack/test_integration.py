@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl_stream.local_stack.ports import Ports
+from kafka_access.access import KafkaAccess
 
 pytestmark = pytest.mark.timeout(300)
 CLOSED = "http://127.0.0.1:1"
@@ -64,18 +65,18 @@ def children(home: Path) -> list[psutil.Process]:
     return [process for leader in leaders for process in (leader, *leader.children(recursive=True))]
 
 
-def produce(bootstrap: str, value: bytes) -> None:
+def produce(kafka: KafkaAccess, value: bytes) -> None:
     """Create the topic `t` and append one confirmed record."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(kafka.librdkafka())
     admin.create_topics([NewTopic("t", 1, 1)])["t"].result(20)
-    producer = Producer({"bootstrap.servers": bootstrap})
+    producer = Producer(kafka.librdkafka())
     producer.produce("t", value)
     assert producer.flush(20) == 0
 
 
-def consume(bootstrap: str) -> bytes | None:
+def consume(kafka: KafkaAccess) -> bytes | None:
     """Return the first record of the topic `t`."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
+    consumer = Consumer({**kafka.librdkafka(), "group.id": "g", "auto.offset.reset": "earliest"})
     consumer.subscribe(["t"])
     message = consumer.poll(30)
     consumer.close()

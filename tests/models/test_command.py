@@ -11,6 +11,7 @@ import pytest
 
 from automl_stream.cli import main
 from automl_stream.models.history import answer_id
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import (
     Command,
@@ -32,9 +33,9 @@ RECIPE = Recipe(family="lightgbm", window=250, dataset=Dataset(first=10, last=30
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
-    live = Live(bootstrap_servers, tmp_path)
+def live(kafka: KafkaAccess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.servers)
+    live = Live(kafka, tmp_path)
     yield live
     live.close()
 

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from kafka_access.access import KafkaAccess
 from schemas.pipeline import Pipeline, parse_pipeline
 from schemas.topics import EVENTS, LABELS, Topic, topic_name
 
@@ -59,10 +60,10 @@ def shop_csv(tmp_path: Path) -> Path:
 class Broker:
     """Fresh topics of one pipeline, read back to their end."""
 
-    def __init__(self, servers: str) -> None:
-        self.kafka: dict[str, str] = {"bootstrap.servers": servers}
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self.kafka = kafka
         self.pipeline = define(f"shop_{uuid.uuid4().hex[:8]}")
-        admin = AdminClient(dict(self.kafka))
+        admin = AdminClient(self.kafka.librdkafka())
         for created in admin.create_topics([NewTopic(self.topic(t), PARTITIONS, 1) for t in (EVENTS, LABELS)]).values():
             created.result()
         for topic in (EVENTS, LABELS):
@@ -73,7 +74,7 @@ class Broker:
 
     def _await_leaders(self, topic: str) -> None:
         """A topic is created before its partitions can be asked: ask until they answer."""
-        consumer = Consumer({**self.kafka, "group.id": "test"})
+        consumer = Consumer({**self.kafka.librdkafka(), "group.id": "test"})
         waiting, deadline = set(range(PARTITIONS)), time.monotonic() + 60
         while waiting:
             try:
@@ -88,7 +89,8 @@ class Broker:
         return [record for partition in range(PARTITIONS) for record in self._partition(topic, partition)]
 
     def _partition(self, topic: Topic, partition: int) -> Iterator[Message]:
-        consumer = Consumer({**self.kafka, "group.id": "test", "enable.partition.eof": True, "fetch.wait.max.ms": 10})
+        consumer = Consumer({**self.kafka.librdkafka(), "group.id": "test", "enable.partition.eof": True,
+                             "fetch.wait.max.ms": 10})
         consumer.assign([TopicPartition(self.topic(topic), partition, 0)])
         while True:
             record = consumer.poll(30)
@@ -103,5 +105,5 @@ class Broker:
 
 
 @pytest.fixture
-def broker(bootstrap_servers: str) -> Broker:
-    return Broker(bootstrap_servers)
+def broker(kafka: KafkaAccess) -> Broker:
+    return Broker(kafka)

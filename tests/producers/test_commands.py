@@ -32,7 +32,7 @@ def ids(broker: Broker) -> Counter[str]:
 
 
 def test_replay_says_what_was_confirmed(broker: Broker, shop_csv: Path, definition: Path) -> None:
-    servers = broker.kafka["bootstrap.servers"]
+    servers = broker.kafka.servers
     result = CliRunner().invoke(APP, ["replay", str(shop_csv), "--pipeline", str(definition), "--from-row", "10",
                                       "--json"], env={"KAFKA_BOOTSTRAP_SERVERS": servers})
     assert result.exit_code == 0, result.output
@@ -41,7 +41,7 @@ def test_replay_says_what_was_confirmed(broker: Broker, shop_csv: Path, definiti
 
 
 def test_a_replay_that_was_killed_goes_on_where_it_was(broker: Broker, shop_csv: Path, definition: Path) -> None:
-    arguments = ["replay", str(shop_csv), "--pipeline", str(definition), "--servers", broker.kafka["bootstrap.servers"]]
+    arguments = ["replay", str(shop_csv), "--pipeline", str(definition), "--servers", broker.kafka.servers]
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments, "--rate", "20"], stderr=subprocess.DEVNULL)
     while len(ids(broker)) < 5:
         assert process.poll() is None, "the replay ended before it could be killed"
@@ -71,7 +71,7 @@ def test_a_broker_that_fails_ends_with_1(broker: Broker, shop_csv: Path, tmp_pat
     elsewhere = tmp_path / "nowhere.toml"
     elsewhere.write_text(DEFINITION.format(name="nowhere"))
     result = CliRunner().invoke(APP, ["replay", str(shop_csv), "--pipeline", str(elsewhere),
-                                      "--servers", broker.kafka["bootstrap.servers"]])
+                                      "--servers", broker.kafka.servers])
     assert result.exit_code == 1
     assert "create the pipeline's topics first" in result.stderr
 

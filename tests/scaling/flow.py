@@ -7,6 +7,7 @@ from typing import Self
 from confluent_kafka import Producer
 
 from automl_stream.topics import count_partitions
+from kafka_access.access import KafkaAccess
 from schemas.topics import EVENTS, topic_name
 from tests.live import Live
 from tests.tiny import event_bytes
@@ -20,10 +21,10 @@ PAUSE_SECONDS = 0.1
 class Flow:
     """A thread that writes about 200 events a second, 100 ms of event time apart."""
 
-    def __init__(self, live: Live, bootstrap_servers: str) -> None:
+    def __init__(self, live: Live, kafka: KafkaAccess) -> None:
         self._live = live
         self._topic = topic_name(live.name, EVENTS)
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True})
+        self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.sent = 0

@@ -14,6 +14,7 @@ from automl_stream.verify.difference import Seen
 from automl_stream.verify.reading import Reading
 from automl_stream.verify.reports import check_reports
 from drift.profile import ReferenceProfile
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import DriftReport, PartitionCount
 from schemas.topics import DRIFT_STATS, PREDICTIONS
@@ -25,20 +26,20 @@ from tests.tiny import artifact, predictions_bytes, profile_bytes
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    live = Live(bootstrap_servers, tmp_path)
+def live(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Live]:
+    live = Live(kafka, tmp_path)
     yield live
     live.close()
 
 
 @pytest.fixture
-def flow(live: Live, bootstrap_servers: str) -> Iterator[Flow]:
-    with Flow(live, bootstrap_servers) as flow:
+def flow(live: Live, kafka: KafkaAccess) -> Iterator[Flow]:
+    with Flow(live, kafka) as flow:
         yield flow
 
 
 def test_partitions_are_raised_while_two_workers_score_and_windows_wait_for_the_new_ones(
-        live: Live, flow: Flow, bootstrap_servers: str) -> None:
+        live: Live, flow: Flow, kafka: KafkaAccess) -> None:
     live.announce(1.0, -1)
     leader = live.start("score", "0")
     monitor = live.start("monitor")
@@ -49,7 +50,7 @@ def test_partitions_are_raised_while_two_workers_score_and_windows_wait_for_the_
     live.kill(leader)
     live.start("score", "0")
     said: list[str] = []
-    raise_partitions(live.pipeline, bootstrap_servers, 4, said.append)
+    raise_partitions(live.pipeline, kafka, 4, said.append)
     assert "4 partitions instead of 2" in said[0]
     live.until(lambda: {2, 3} <= live.checkpoints().keys(), "the new partitions to be scored")
     live.kill(monitor)  # the next one begins with two partitions again

@@ -21,6 +21,7 @@ from automl_stream.local_stack.wanted import read_wanted
 from automl_stream.scaling import MAX_SCORE_WORKERS
 from automl_stream.score_workers import ScoreWorkers, scale
 from automl_stream.services import SINGLE, PipelineServices
+from kafka_access.access import KafkaAccess
 from tests.tiny import tiny_pipeline
 from tests.wait import wait_for
 
@@ -48,8 +49,8 @@ class Sleepers(PipelineServices, frozen=True, kw_only=True):
 
 
 def sleepers(home: Path, ports: Ports) -> Sleepers:
-    addresses = Addresses(kafka="", database_url="", service_database_url="", mlflow_uri="", artifact_root=None,
-                          mlflow_ui="")
+    addresses = Addresses(kafka=KafkaAccess(servers=""), database_url="", service_database_url="", mlflow_uri="",
+                          artifact_root=None, mlflow_ui="")
     return Sleepers(file=home / "tiny.toml", pipeline=tiny_pipeline(), addresses=addresses, ports=ports, state=home)
 
 

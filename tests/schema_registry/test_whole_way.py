@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastavro import parse_schema, schemaless_writer
 
+from kafka_access.access import KafkaAccess
 from producers.errors import NothingToResume
 from producers.files import open_table
 from producers.transfer import Transfer, send_file
@@ -29,10 +30,10 @@ def avro_definition(name: str) -> str:
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path, registry: Apicurio,
+def live(kafka: KafkaAccess, tmp_path: Path, registry: Apicurio,
          monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     monkeypatch.setenv("SCHEMA_REGISTRY_URL", registry.url)
-    live = Live(bootstrap_servers, tmp_path, avro_definition)
+    live = Live(kafka, tmp_path, avro_definition)
     yield live
     live.close()
 
@@ -100,13 +101,13 @@ def test_while_the_registry_is_away_events_wait_and_none_becomes_a_dead_letter(l
     assert (live.count(PREDICTIONS), live.count(DEAD_LETTERS)) == (150, 0)
 
 
-def test_a_replay_writes_avro_and_can_tell_what_it_has_written(live: Live, bootstrap_servers: str,
+def test_a_replay_writes_avro_and_can_tell_what_it_has_written(live: Live, kafka: KafkaAccess,
                                                                 tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a,b,c,y\n" + "".join(f"{k}.5,{k if k % 3 else ''},x,no\n" for k in range(20)) + "much,,x,no\n")
-    summary = send_file(open_table(path), live.pipeline, Transfer(servers=bootstrap_servers))
+    summary = send_file(open_table(path), live.pipeline, Transfer(kafka=kafka))
     assert (summary.events_confirmed, summary.misfits) == (21, 1)
     values = [r.value or b"" for r in live.records(EVENTS) if not any(name == "type" for name, _ in r.headers)]
     assert Counter(value[:1] for value in values) == {b"\x00": 20, b"{": 1}
     with pytest.raises(NothingToResume, match="came to its end"):
-        send_file(open_table(path), live.pipeline, Transfer(servers=bootstrap_servers, resume=True))
+        send_file(open_table(path), live.pipeline, Transfer(kafka=kafka, resume=True))

@@ -30,13 +30,17 @@ from schemas.topics import (
 )
 
 ROOT = Path(topics.__file__).parents[1]
-PACKAGES = ("automl_stream", "drift", "producers", "schemas", "stream_apps", "trainer")
+PACKAGES = ("automl_stream", "drift", "kafka_access", "producers", "schemas", "stream_apps", "trainer")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-PARTIES = {"producers": ["producers"], "trainer": ["trainer"], "command line": ["automl_stream/models"],
-           "auditors": ["automl_stream/audit"],
-           "monitor": ["stream_apps/monitor.py", "stream_apps/quality_watch.py"],
-           "labels": ["stream_apps/labels.py"], "record": ["stream_apps/record.py", "stream_apps/audit.py"],
-           "score": ["stream_apps/score.py", "stream_apps/partition.py", "stream_apps/model_follower.py"]}
+DEFINITION = "kafka_access/definition.py"  # read at the start of every service
+PARTIES = {"producers": ["producers"], "trainer": ["trainer"],
+           "command line": ["automl_stream/models", "automl_stream/applying.py"],
+           "monitor": ["stream_apps/monitor.py", "stream_apps/quality_watch.py", "stream_apps/said_before.py",
+                       "stream_apps/configuration.py"],
+           "labels": ["stream_apps/labels.py", DEFINITION], "operator": ["automl_stream/audit"],
+           "record": ["stream_apps/record.py", "stream_apps/audit.py"],
+           "score": [*(f"stream_apps/{name}.py" for name in ("score", "checkpoints", "partition", "model_follower")),
+                     DEFINITION]}
 CONSTANTS = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}
 PIPELINE = Pipeline(pipeline=Identity(name="p", task="binary", partitions=3),
                     features=(Feature(name="a", type="number"),))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+from faust.types import TP
 from prometheus_client import REGISTRY
 
 from stream_apps.delivery import Record
@@ -18,10 +19,13 @@ class FakeApp:
     """What an agent asks of its application."""
 
     completed: list[Any] = field(default_factory=list)
+    assigned: set[TP] = field(default_factory=set)
+    caught_up: bool = True
 
     @property
     def consumer(self) -> Any:
-        return SimpleNamespace(complete=self.completed.append, current=lambda _message: True)
+        return SimpleNamespace(complete=self.completed.append, current=lambda _message: True,
+                               assignment=lambda: self.assigned, caught_up=lambda _tp: self.caught_up)
 
 
 @dataclass(kw_only=True)

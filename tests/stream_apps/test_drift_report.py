@@ -5,6 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from drift.profile import ReferenceProfile
@@ -87,6 +88,23 @@ def test_a_moved_feature_alarms_and_the_alert_names_it() -> None:
     assert (alert.window_start, alert.window_end, alert.onset) == (20_000, 30_000, 20_000)
     assert alert.sentence == report.verdict
     assert decode(encode(alert), DriftAlert) == alert
+
+
+def test_another_version_of_the_definition_judges_what_was_remembered_and_its_report_says_so() -> None:
+    judging = judge()
+    first, _ = judging.judge(window(20_000, moved()))
+    deaf = replace(PIPELINE, drift=replace(PIPELINE.drift, min_effect=1_000.0))
+    judging.obey(deaf, 7)
+    second, _ = judging.judge(window(30_000, moved()))
+    assert (first.alarm, first.config, second.alarm, second.config) == (True, -1, False, 7)
+    assert (first.pipeline_digest, second.pipeline_digest) == (PIPELINE.digest, deaf.digest)
+    judging.obey(PIPELINE, 8)
+    third, verdict = judging.judge(window(40_000, reference()))
+    fresh = judge()
+    for place, counts in enumerate((moved(), moved())):
+        fresh.remember(window(20_000 + 10_000 * place, counts))
+    assert fresh.judge(window(40_000, reference()))[1] == verdict
+    assert third.config == 8
 
 
 def test_the_alerts_id_depends_on_pipeline_profile_kind_and_window_only() -> None:

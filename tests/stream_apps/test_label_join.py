@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from faust.types import TP
 
 from schemas.codec import decode, encode
 from schemas.messages import Label, LabelledEvent, LabelValue, Model, Prediction
@@ -21,6 +22,8 @@ from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
 from tests.tiny import FakeRecord, definition
+
+PARTITIONS = range(4)
 
 
 @dataclass(kw_only=True)
@@ -40,7 +43,7 @@ class Desk:
     async def emitted(self) -> list[LabelledEvent]:
         """What the label service would write now."""
         found: list[LabelledEvent] = []
-        await self.join.ripen()
+        await self.join.ripen(PARTITIONS)
         while (due := await self.join.due())[0]:
             await self.join.mark_emitted(due[0])
             found += due[0]
@@ -234,9 +237,9 @@ def test_a_label_expires_when_its_own_partition_has_passed_its_horizon_without_t
     async def scenario(desk: Desk) -> None:
         await desk.join.store([label("never", ts=100), label("other", ts=100, partition=1), label("e", ts=100)])
         await desk.predict(prediction("e", 90), prediction("f", 1_100, offset=1))
-        assert await desk.join.ripen() == (0, 0)
+        assert await desk.join.ripen(PARTITIONS) == (0, 0)
         await desk.predict(prediction("g", 1_101, offset=2))
-        assert await desk.join.ripen() == (0, 1)
+        assert await desk.join.ripen(PARTITIONS) == (0, 1)
         assert ids(await desk.emitted()) == ["e"]
         assert await desk.join.waiting() == 1
         await desk.predict(prediction("never", 99, offset=3))
@@ -265,6 +268,35 @@ def test_silence_becomes_the_label_once_and_a_later_label_supersedes_it(play: Pl
         assert (late.revision, late.implicit, late.labeller) == (0, False, "ada")
 
     play(scenario, keys=SILENCE)
+
+
+def test_nobody_is_silent_while_labels_of_the_partition_wait_to_be_read(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        app = FakeApp(assigned={TP(f"{desk.pipeline.name}.labels", 0)}, caught_up=False)
+        agent = LabelAgent(desk.pipeline, app, desk.join, FakeDelivery())  # type: ignore[arg-type]
+        await desk.predict(prediction("said", 5), prediction("silent", 5, offset=1), prediction("now", 5_000, offset=2))
+        await store(agent, desk, "said")  # of long ago: more must wait behind it
+        await agent._ripen()
+        assert await desk.join.due() == ([], False)
+        app.caught_up = True
+        await agent._ripen()
+        found, _ = await desk.join.due()
+        assert {(e.event_id, e.implicit) for e in found} == {("said", False), ("silent", True)}
+        forget_metrics(agent.metrics)
+
+    play(scenario, keys=SILENCE)
+
+
+def test_a_block_whose_labels_wait_neither_expires_nor_holds_up_what_silence_says(play: Play) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.join.store([label("a", block=(0, 2))])
+        await desk.predict(prediction("silent", 5), prediction("now", 5_000, offset=1))
+        assert [e.event_id for e in await desk.emitted()] == ["silent"]
+        await desk.join.store([label("b", block=(0, 2))])
+        await desk.predict(prediction("a", 6, offset=2), prediction("b", 7, offset=3))
+        assert ids(await desk.emitted()) == ["a", "b"]
+
+    play(scenario, keys=SILENCE + '\nlabel_horizon = "1s"')
 
 
 def test_where_silence_is_an_answer_a_label_waits_until_its_event_is_old_enough(play: Play) -> None:

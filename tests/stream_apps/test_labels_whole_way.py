@@ -29,7 +29,7 @@ def text(name: str, keys: str = KEYS) -> str:
 
 @pytest.fixture
 def live(backends: Backends, tmp_path: Path) -> Iterator[Live]:
-    live = Live(backends.bootstrap_servers, tmp_path, text)
+    live = Live(backends.kafka, tmp_path, text)
     live.announce(1.0, -1)
     migrate(backends.database_url, live.name)
     with writer_login(backends.database_url) as url:
@@ -87,7 +87,7 @@ def test_labels_of_every_kind_reconcile(live: Live, backends: Backends) -> None:
         live.write(EVENTS, partition, event_bytes(f"later{partition}", START + 3_600_000), key=b"k")
 
     live.until(lambda: outcome(backends, live.name, "expired") == 2, "two expired labels")
-    recording, lagging = load(live.pipeline, backends.bootstrap_servers, backends.database_url, 60)
+    recording, lagging = load(live.pipeline, backends.kafka, backends.database_url, 60)
     verdict = judge(recording)
     assert lagging == []
     assert [d for d in verdict.differences if d.check != "models"] == []  # nobody decided on the tiny model
@@ -119,7 +119,7 @@ def test_live_quality_goes_on_after_a_kill_and_is_a_table(live: Live, backends: 
     live.until(lambda: live.count(LABELLED) == EVENTS_SENT, "all pairs")
     live.start("monitor")
     live.until(lambda: live.count(QUALITY) == 3, "two more reports")
-    recording, _ = load(live.pipeline, backends.bootstrap_servers, backends.database_url, 60)
+    recording, _ = load(live.pipeline, backends.kafka, backends.database_url, 60)
     verdict = judge(recording)
     assert [d for d in verdict.differences if d.check != "models"] == []
     assert verdict.checks["quality"].looked_at == 3
@@ -134,7 +134,7 @@ def test_live_quality_goes_on_after_a_kill_and_is_a_table(live: Live, backends: 
 
 @pytest.fixture
 def silent(backends: Backends, tmp_path: Path) -> Iterator[Live]:
-    live = Live(backends.bootstrap_servers, tmp_path,
+    live = Live(backends.kafka, tmp_path,
                 lambda name: text(name, 'unlabelled_after = "1m -> no"\n[windows]'))
     live.announce(1.0, -1)
     migrate(backends.database_url, live.name)
@@ -157,7 +157,7 @@ def test_where_silence_is_an_answer_only_events_that_are_old_enough_are_in_the_t
     silent.until(lambda: silent.count(LABELLED) == 12, "the events that are old enough")
     send_labels(silent, 1, label(7, "yes"))
     silent.until(lambda: silent.count(LABELLED) == 13, "the label that came late")
-    recording, lagging = load(silent.pipeline, backends.bootstrap_servers, backends.database_url, 60)
+    recording, lagging = load(silent.pipeline, backends.kafka, backends.database_url, 60)
     verdict = judge(recording)
     assert lagging == []
     assert [d for d in verdict.differences if d.check != "models"] == []

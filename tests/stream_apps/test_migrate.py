@@ -18,7 +18,7 @@ from stream_apps.migrations.migrate import DatabaseAway, ForeignTables, NotAllow
 from stream_apps.roles import OWNER, READER, WRITER
 from stream_apps.storage import SCHEMA_VERSION, schema_version
 from tests.conftest import Backends
-from tests.tiny import definition
+from tests.live import Live
 
 
 @pytest.fixture
@@ -65,16 +65,15 @@ def test_the_version_that_services_know_is_the_newest(database_url: str, schema:
 
 
 @pytest.mark.parametrize("service", ["record", "labels"])
-def test_a_service_without_its_tables_ends_with_what_to_do(database_url: str, tmp_path: Path, service: str) -> None:
-    name = f"t{uuid4().hex[:10]}"
-    file = tmp_path / "pipeline.toml"
-    file.write_text(definition(name))
-    environment = os.environ | {"DATABASE_URL": database_url, "AUTOML_STREAM_PIPELINE": str(file),
-                                "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+def test_a_service_without_its_tables_ends_with_what_to_do(backends: Backends, tmp_path: Path, service: str) -> None:
+    live = Live(backends.kafka, tmp_path)
+    environment = os.environ | {"DATABASE_URL": backends.database_url, "AUTOML_STREAM_PIPELINE": str(live.file),
+                                "KAFKA_BOOTSTRAP_SERVERS": backends.kafka.servers}
     ended = subprocess.run([sys.executable, "-m", f"stream_apps.{service}"], env=environment, check=False,
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=120)
+    live.close()
     assert ended.returncode == 2
-    assert f"PostgreSQL's schema {name} cannot be used (" in ended.stderr
+    assert f"PostgreSQL's schema {live.name} cannot be used (" in ended.stderr
     assert "run `automl-stream migrate`" in ended.stderr
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
 from schemas.topics import SCORE_STATE
@@ -38,8 +39,8 @@ class Owner(FakeApp):
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScoreAgent]:
     monkeypatch.setattr(score, "topic_id", lambda *_: "T")
-    settings = ServiceSettings(pipeline=Path("tiny.toml"), bootstrap_servers="none:1", instance="0", metrics_port=0,
-                               state=tmp_path)
+    settings = ServiceSettings(pipeline=Path("tiny.toml"), kafka=KafkaAccess(servers="none:1"), instance="0",
+                               metrics_port=0, state=tmp_path)
     agent = ScoreAgent(tiny_pipeline(), settings, Owner(), FakeDelivery())  # type: ignore[arg-type]
     agent._partitions = {0: agent._restore(0, Standing(first=0, state=None, predicted=0))}
     yield agent

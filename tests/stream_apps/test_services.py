@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 
 from drift.losses import loss_row
 from drift.profile import ReferenceProfile
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import (
     DriftAlert,
@@ -46,8 +47,8 @@ START = 946_684_800_000
 
 
 @pytest.fixture
-def live(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
-    live = Live(bootstrap_servers, tmp_path)
+def live(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Live]:
+    live = Live(kafka, tmp_path)
     yield live
     live.close()
 
@@ -193,10 +194,10 @@ def test_a_row_that_the_process_dies_of_is_a_dead_letter_after_three_deaths_and_
     assert differences(reading) == []
 
 
-def test_events_are_read_however_their_producer_compresses(live: Live, bootstrap_servers: str) -> None:
+def test_events_are_read_however_their_producer_compresses(live: Live, kafka: KafkaAccess) -> None:
     live.announce(1.0, -1)
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
-        producer = Producer({"bootstrap.servers": bootstrap_servers, "compression.type": codec, "linger.ms": 50})
+        producer = Producer({**kafka.librdkafka(), "compression.type": codec, "linger.ms": 50})
         for k in range(100):
             producer.produce(topic_name(live.name, EVENTS), event_bytes(f"{codec}-{k}", START + k), partition=0)
         assert producer.flush(30) == 0
@@ -307,10 +308,10 @@ def test_a_killed_monitor_remembers_the_losses_that_it_had_counted(live: Live) -
 
 
 @pytest.fixture
-def watching(bootstrap_servers: str, tmp_path: Path) -> Iterator[Live]:
+def watching(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Live]:
     """A pipeline with detectors, one of which may alert, and nothing else; it remembers four windows."""
     keys = '[drift]\nmin_effect = 100.0\ndetectors = ["ddm", "page_hinkley"]\nalerting_detectors = ["ddm"]'
-    live = Live(bootstrap_servers, tmp_path, lambda name: definition(name).replace("[drift]", keys))
+    live = Live(kafka, tmp_path, lambda name: definition(name).replace("[drift]", keys))
     yield live
     live.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kafka_access.access import UnusableAccess
 from schemas.pipeline import PipelineError
 from stream_apps.settings import MissingSetting, explained, read_settings
 from tests.tiny import definition
@@ -16,7 +17,7 @@ NEEDED = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k:9092
 
 def test_what_is_not_given_has_its_default() -> None:
     found = read_settings(NEEDED)
-    assert (found.pipeline, found.bootstrap_servers) == (Path("p.toml"), "k:9092")
+    assert (found.pipeline, found.kafka.servers) == (Path("p.toml"), "k:9092")
     assert (found.instance, found.metrics_port, found.database_url) == ("0", 0, None)
 
 
@@ -34,7 +35,7 @@ def test_what_outlives_the_service_is_kept_where_it_is_told() -> None:
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_setting_is_named(name: str, value: str | None) -> None:
     environment = {k: v for k, v in NEEDED.items() if k != name} | ({} if value is None else {name: value})
-    with pytest.raises(MissingSetting, match=f"{name} is not set; it must hold"):
+    with pytest.raises((MissingSetting, UnusableAccess), match=f"{name} is not set; it must hold"):
         read_settings(environment)
 
 
@@ -44,7 +45,8 @@ def test_a_port_that_is_none_is_told(port: str) -> None:
         read_settings(NEEDED | {"METRICS_PORT": port})
 
 
-@pytest.mark.parametrize("error", [MissingSetting("X is not set"), PipelineError("p.toml: X is wrong")])
+@pytest.mark.parametrize("error", [
+    MissingSetting("X is not set"), PipelineError("p.toml: X is wrong"), UnusableAccess("X is wrong")])
 def test_a_start_that_cannot_be_is_one_sentence_and_exit_code_2(
         error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     @explained

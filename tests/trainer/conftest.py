@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from automl_stream.topics import create_topics
+from kafka_access.access import KafkaAccess
 from schemas.messages import (
     Command,
     CommandAction,
@@ -122,24 +123,25 @@ def labelled_row(pipeline: Pipeline, number: int) -> LabelledEvent:
 
 
 @pytest.fixture
-def bootstrap_servers(request: pytest.FixtureRequest) -> str:
+def kafka(request: pytest.FixtureRequest) -> KafkaAccess:
     """A real broker: the one at TEST_BOOTSTRAP, or one made for the session."""
-    return os.environ.get("TEST_BOOTSTRAP") or request.getfixturevalue("backends").bootstrap_servers
+    named = os.environ.get("TEST_BOOTSTRAP")
+    return KafkaAccess(servers=named) if named else request.getfixturevalue("backends").kafka
 
 
 @pytest.fixture
-def kafka_pipeline(bootstrap_servers: str, make_pipeline: Callable[..., Pipeline]) -> Pipeline:
+def kafka_pipeline(kafka: KafkaAccess, make_pipeline: Callable[..., Pipeline]) -> Pipeline:
     """A pipeline of this test alone, its topics made."""
     pipeline = make_pipeline("binary", f"t{uuid.uuid4().hex[:12]}")
-    create_topics(pipeline, bootstrap_servers)
+    create_topics(pipeline, kafka)
     return pipeline
 
 
 @pytest.fixture
-def bench(kafka_pipeline: Pipeline, bootstrap_servers: str, registry_settings: RegistrySettings,
+def bench(kafka_pipeline: Pipeline, kafka: KafkaAccess, registry_settings: RegistrySettings,
           tmp_path: Path, definition: Callable[[Pipeline], str]) -> Iterator[Workbench]:
     """The pipeline of this test alone, for trainers that are processes."""
-    bench = Workbench(kafka_pipeline, bootstrap_servers, registry_settings, tmp_path, definition(kafka_pipeline))
+    bench = Workbench(kafka_pipeline, kafka, registry_settings, tmp_path, definition(kafka_pipeline))
     yield bench
     bench.close()
 
@@ -239,6 +241,11 @@ class Driver:
         self._drive(self.session.command(state.covered_commands, Command(
             command_id=f"k{state.covered_commands}", action=action, version=version, share=share, by="ada",
             labelled_offset=state.covered, issued_at=0)))
+
+    def configure(self, offset: int, pipeline: Pipeline) -> None:
+        """A version of the definition is published, now."""
+        self.pipeline = pipeline
+        self._drive(self.session.configuration(offset, pipeline))
 
     @property
     def champion(self) -> str | None:

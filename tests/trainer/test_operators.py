@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.messages import Command, DriftAlert, LabelledEvent, Model, TrainingDecision
+from schemas.configuration import Version
+from schemas.messages import Command, Configuration, DriftAlert, LabelledEvent, Model, TrainingDecision
 from schemas.pipeline import Pipeline
+from tests.tiny import tiny_pipeline
 from trainer.history import History, Rows
 from trainer.service import in_order
 
@@ -152,6 +154,35 @@ def test_alerts_and_commands_apply_in_the_order_of_their_rows() -> None:
     merged = in_order([(0, alert(5)), (1, alert(9))], [(0, command(3)), (1, command(5)), (2, command(20))])
     assert [word.alert_id if isinstance(word, DriftAlert) else word.command_id for _, word in merged] == [
         "c3", "a5", "c5", "a9", "c20"]
+
+
+def test_a_version_of_the_definition_applies_behind_alerts_and_commands_of_its_row() -> None:
+    command = Command(command_id="c5", action="pause", by="", labelled_offset=5, issued_at=0)
+
+    def version(at: int) -> Any:
+        return Version(offset=at, pipeline=tiny_pipeline(), configuration=Configuration(
+            text="", digest="", replaces=-1, by="", labelled_offset=at, issued_at=0))
+
+    merged = in_order([(0, command)], [(0, version(3)), (1, version(5))])
+    assert [word.labelled_offset for _, word in merged] == [3, 5, 5]
+    assert merged[1] == (0, command)
+
+
+def test_a_version_of_the_definition_changes_the_next_decision_and_a_restart_goes_on_with_it(
+        begin: Run, stream: Stream) -> None:
+    driver = begin()
+    wanted = replace(driver.pipeline, retraining=replace(driver.pipeline.retraining, refresh_labels=40))
+    driver.configure(0, wanted)
+    driver.rows(stream(driver.pipeline, FIRST, FIRST + 40))
+    trained = [d.at for d in driver.decisions if d.verdict == "trained"]
+    assert trained
+    assert trained[0] < FIRST + 40
+    assert driver.saved.covered_config == 1
+    again = begin()
+    again.pipeline = wanted  # as the trainer recalls it by covered_config
+    again.log = list(driver.log)
+    again.resume(driver.saved)
+    assert again.session.snapshot() == driver.session.snapshot()
 
 
 def story(driver: Any, stream: Stream, begin: int) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kafka_access.access import UnusableAccess
 from trainer.errors import MissingSetting
 from trainer.settings import read_settings
 
@@ -11,11 +12,11 @@ ENVIRONMENT = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_missing_setting_is_named(name: str) -> None:
-    with pytest.raises(MissingSetting, match=name):
+    with pytest.raises((MissingSetting, UnusableAccess), match=name):
         read_settings({key: value for key, value in ENVIRONMENT.items() if key != name})
 
 
 def test_settings_have_their_defaults() -> None:
     settings = read_settings(ENVIRONMENT)
     assert (settings.instance, settings.metrics_port, settings.registry.artifact_root) == ("0", 0, None)
-    assert settings.kafka["bootstrap.servers"] == "kafka:9092"
+    assert (settings.kafka.servers, settings.kafka.client_id) == ("kafka:9092", "trainer-0")

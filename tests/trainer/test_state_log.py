@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from kafka_access.access import KafkaAccess
 from schemas.messages import Dataset, Expert, Recipe, TrainerState
 from schemas.pipeline import Pipeline
 from trainer.errors import LostLeadership
@@ -18,9 +19,8 @@ STATE = TrainerState(covered=10, covered_alerts=0, labels=10, event_time=0, loss
 
 
 @pytest.fixture
-def logs(kafka_pipeline: Pipeline, bootstrap_servers: str) -> Iterator[tuple[StateLog, StateLog]]:
+def logs(kafka_pipeline: Pipeline, kafka: KafkaAccess) -> Iterator[tuple[StateLog, StateLog]]:
     """Two trainers' view of one topic."""
-    kafka = {"bootstrap.servers": bootstrap_servers}
     readers = LogReader(kafka), LogReader(kafka)
     first, second = (StateLog(kafka_pipeline, reader, LogWriter(kafka)) for reader in readers)
     yield first, second

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
 from schemas.messages import Command, DriftAlert, LabelledEvent, ModelAnnouncement, TrainerState, TrainingDecision
 from schemas.model_log import ModelLog
@@ -38,16 +39,16 @@ MORE_ROWS = 200
 class Workbench:
     """One pipeline on the broker, and the trainers that run on it."""
 
-    def __init__(self, pipeline: Pipeline, servers: str, registry: RegistrySettings, folder: Path,
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, registry: RegistrySettings, folder: Path,
                  definition: str) -> None:
         self.pipeline = pipeline
-        self.connections = Connections(kafka={"bootstrap.servers": servers}, registry=registry)
+        self.connections = Connections(kafka=kafka, registry=registry)
         self.reader, self.writer = LogReader(self.connections.kafka), LogWriter(self.connections.kafka)
         self._file = folder / "pipeline.toml"
         self._file.write_text(definition)
         self._log = (folder / "trainer.log").open("w")
         self._environment = os.environ | {
-            "KAFKA_BOOTSTRAP_SERVERS": servers, "AUTOML_STREAM_PIPELINE": str(self._file), "OMP_NUM_THREADS": "1",
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.servers, "AUTOML_STREAM_PIPELINE": str(self._file), "OMP_NUM_THREADS": "1",
             "MLFLOW_TRACKING_URI": registry.tracking_uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": registry.artifact_root or "",
         }
         self.processes: list[subprocess.Popen[bytes]] = []

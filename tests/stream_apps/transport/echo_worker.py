@@ -40,7 +40,7 @@ class EchoWorker:
         self.plan = plan
         self.journal = plan.journal.open("a", buffering=1)
         self.app = make_app("echo", plan.settings, self.note_expired)
-        self.delivery = Delivery(plan.settings.bootstrap_servers)
+        self.delivery = Delivery(plan.settings.kafka)
         self.room = asyncio.Semaphore(IN_FLIGHT)
         self.tasks: set[asyncio.Task[None]] = set()
         self.app.on_rebalance_complete.connect(self.note_assigned, weak=False)

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from automl_stream.group_commits import committed
+from kafka_access.access import KafkaAccess
 from stream_apps.worker import WorkerSettings
 
 from .echo_worker import Plan
@@ -38,20 +39,20 @@ def until(condition: Callable[[], Any], what: str, patience: float = 40.0) -> An
 class Lab:
     """One test's topics, group and processes."""
 
-    def __init__(self, bootstrap_servers: str, directory: Path, partitions: int = 2) -> None:
+    def __init__(self, kafka: KafkaAccess, directory: Path, partitions: int = 2) -> None:
         """Create fresh topics `events`, `more` and `output`."""
-        self.bootstrap = bootstrap_servers
+        self.kafka = kafka
         self.directory = directory
         self.partitions = partitions
         name = uuid.uuid4().hex[:10]
         self.group, self.events, self.more, self.output = (f"{name}-{part}" for part in ("g", "events", "more", "out"))
-        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self.admin = AdminClient(kafka.librdkafka())
         topics = [NewTopic(topic, partitions, 1) for topic in (self.events, self.more, self.output)]
         for created in self.admin.create_topics(topics).values():
             created.result()
         self.confirmed: set[bytes] = set()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 5})
+        self._producer = Producer({**kafka.librdkafka(), "enable.idempotence": True, "linger.ms": 5})
         self._asking = self._reader()
         self._steady = threading.Event()
         self._thread: threading.Thread | None = None
@@ -98,7 +99,7 @@ class Lab:
     def start(self, name: str, **plan: Any) -> subprocess.Popen[bytes]:
         """Start a worker process; `instance` makes its group membership static."""
         settings = WorkerSettings(
-            bootstrap_servers=self.bootstrap,
+            kafka=self.kafka,
             group=self.group,
             instance_id=plan.pop("instance", None),
             chunk_rows=plan.pop("chunk_rows", 500),
@@ -183,7 +184,7 @@ class Lab:
     def committed(self, topic: str | None = None) -> list[int]:
         """The group's commit of every partition; negative: none."""
         places = [(topic or self.events, n) for n in range(self.partitions)]
-        found = committed(self.bootstrap, self.group, places)
+        found = committed(self.kafka, self.group, places)
         return [found.get(place, NO_COMMIT) for place in places]
 
     def ends(self, topic: str | None = None) -> list[int]:
@@ -200,7 +201,7 @@ class Lab:
 
     def _reader(self) -> Consumer:
         group = self.group + "-oracle"
-        return Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
+        return Consumer({**self.kafka.librdkafka(), "group.id": group, "enable.auto.commit": False})
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

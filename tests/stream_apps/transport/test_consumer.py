@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from kafka_access.access import KafkaAccess
 from stream_apps.transport import Chunking, ChunkMessage, Consumer, LostPositionError
 from stream_apps.transport.chunk import Row
 from stream_apps.transport.fetch import Fetched
@@ -58,7 +59,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.told: list[tuple[TP, int, int]] = []
-        settings = WorkerSettings(bootstrap_servers="nowhere:9092", group="g", chunk_rows=10, drain_seconds=0.2)
+        settings = WorkerSettings(kafka=KafkaAccess(servers="nowhere:9092"), group="g", chunk_rows=10,
+                                  drain_seconds=0.2)
         self.app = make_app("test", settings, self.on_expired)
         self.consumer: Consumer = self.app.consumer
         self.consumer._group.thread_loop.close()

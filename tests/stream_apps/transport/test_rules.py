@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
+from kafka_access.access import KafkaAccess
+
 from .lab import SESSION_SECONDS, Lab, Verdict, compare, until
 
 QUICK_SECONDS = 10.0  # of a stop on a busy machine; a stop that hangs is ended after 15 s
@@ -15,8 +17,8 @@ PATIENT_SECONDS = 20.0  # of draining, where a busy machine must not be the reas
 
 
 @pytest.fixture
-def lab(bootstrap_servers: str, tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(bootstrap_servers, tmp_path)
+def lab(kafka: KafkaAccess, tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(kafka, tmp_path)
     yield lab
     lab.close()
 
@@ -188,7 +190,7 @@ def test_rows_that_retention_removes_while_the_partition_is_read_are_told_too(la
 
 
 def test_rows_of_an_aborted_transaction_are_not_handed_out_and_the_markers_do_not_hide_the_end(lab: Lab) -> None:
-    producer = Producer({"bootstrap.servers": lab.bootstrap, "transactional.id": lab.group})
+    producer = Producer({**lab.kafka.librdkafka(), "transactional.id": lab.group})
     producer.init_transactions()
     commit, abort = producer.commit_transaction, producer.abort_transaction
     for name, end in (("a", commit), ("b", abort), ("c", commit)):

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from confluent_kafka.cimpl import NewPartitions
 
+from kafka_access.access import KafkaAccess
+
 from . import lab as transport_lab
 from .lab import Lab, until
 
 
 @pytest.fixture
-def lab(bootstrap_servers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(kafka: KafkaAccess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(transport_lab, "SESSION_SECONDS", 25.0)  # a restart on a busy machine lies within it
-    lab = Lab(bootstrap_servers, tmp_path)
+    lab = Lab(kafka, tmp_path)
     yield lab
     lab.close()
 

@@ -3,21 +3,18 @@
 import ssl
 import subprocess
 import sys
+from dataclasses import replace
 
 import faust
-import pytest
 
+from kafka_access.access import KafkaAccess
 from stream_apps.transport.driver import HARD_EXIT_CODE
-from stream_apps.worker import (
-    SecurityError,
-    WorkerSettings,
-    kafka_credentials,
-    make_app,
-)
+from stream_apps.worker import WorkerSettings, kafka_credentials, make_app
 
 
 def test_the_settings_that_the_transport_was_proved_with_reach_faust() -> None:
-    app = make_app("score", WorkerSettings(bootstrap_servers="one:9092, two:9093", group="g", instance_id="score-0"))
+    app = make_app("score", WorkerSettings(kafka=KafkaAccess(servers="one:9092, two:9093"), group="g",
+                                           instance_id="score-0"))
     conf = app.conf
     assert [str(url) for url in conf.broker] == ["kafka://one:9092", "kafka://two:9093"]
     assert (conf.id, conf.broker_client_id, conf.consumer_group_instance_id) == ("g", "score", "score-0")
@@ -27,34 +24,20 @@ def test_the_settings_that_the_transport_was_proved_with_reach_faust() -> None:
 
 
 def test_plaintext_needs_no_credentials() -> None:
-    assert kafka_credentials({}) is None
-    assert kafka_credentials({"security.protocol": "plaintext"}) is None
+    assert kafka_credentials(KafkaAccess(servers="one:9092")) is None
 
 
-def test_librdkafka_settings_become_faust_credentials() -> None:
-    login = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "p"}
-    sasl = kafka_credentials({"security.protocol": "SASL_SSL", **login})
+def test_users_and_certificates_become_faust_credentials() -> None:
+    login = KafkaAccess(servers="one:9092", protocol="SASL_SSL", mechanism="SCRAM-SHA-512", username="u", password="p")
+    sasl = kafka_credentials(login)
     assert isinstance(sasl, faust.SASLCredentials)
     assert (sasl.protocol.value, sasl.mechanism.value, sasl.username) == ("SASL_SSL", "SCRAM-SHA-512", "u")
-    plain = kafka_credentials({"security.protocol": "SASL_PLAINTEXT", **login})
+    plain = kafka_credentials(replace(login, protocol="SASL_PLAINTEXT"))
     assert plain is not None
     assert plain.protocol.value == "SASL_PLAINTEXT"
-    tls = kafka_credentials({"security.protocol": "SSL"})
+    tls = kafka_credentials(KafkaAccess(servers="one:9092", protocol="SSL"))
     assert isinstance(tls, faust.SSLCredentials)
     assert tls.context.verify_mode is ssl.CERT_REQUIRED
-
-
-@pytest.mark.parametrize(
-    "security",
-    [
-        {"security.protocol": "KERBEROS"},
-        {"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"},
-        {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"},
-    ],
-)
-def test_security_that_cannot_be_had_stops_the_start(security: dict[str, str]) -> None:
-    with pytest.raises(SecurityError):
-        kafka_credentials(security)
 
 
 

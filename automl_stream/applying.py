@@ -1,0 +1,102 @@
+"""A new version of a pipeline's definition on its way to `config`, and the newest one back."""
+
+import time
+
+from confluent_kafka import KafkaException, Producer
+
+from automl_stream.demo.frozen import read_first_model
+from automl_stream.topic_log import TopicLog
+from automl_stream.wrong_use import WrongUse
+from kafka_access.access import KafkaAccess
+from kafka_access.definition import read_versions
+from schemas.codec import decode, encode
+from schemas.configuration import ConfigurationLog, Version, refusals
+from schemas.messages import Configuration, DriftReport
+from schemas.pipeline import Pipeline
+from schemas.topics import CONFIG, DRIFT_STATS, LABELLED, MAX_RECORD_BYTES, MODEL_UPDATES, topic_name
+from stream_apps.model_slot import UnusableModel
+
+_CONFIRM_SECONDS = 30.0
+
+
+class ConfigurationFailed(Exception):
+    """Kafka did not take the version, or another one came first; nothing has changed."""
+
+
+class Definitions:
+    """One pipeline's versions on Kafka."""
+
+    def __init__(self, name: str, kafka: KafkaAccess, log: TopicLog) -> None:
+        self._name = name
+        self._kafka = kafka
+        self._log = log
+        self._topic = topic_name(name, CONFIG)
+
+    def versions(self) -> ConfigurationLog:
+        """All accepted ones.
+
+        Raises:
+            UnreadableDefinition: when Kafka does not answer.
+        """
+        return read_versions(self._name, self._kafka)
+
+    def require_possible(self, pipeline: Pipeline, versions: ConfigurationLog) -> None:
+        """Compare with the newest version, else with what serves.
+
+        Raises:
+            WrongUse: with what cannot change.
+            TopicLogError: when Kafka does not answer.
+        """
+        current = versions.current
+        found = self._unlike_what_serves(pipeline) if current is None else refusals(current.pipeline, pipeline)
+        if found:
+            raise WrongUse(f"{', '.join(found)} cannot change under the name '{self._name}': windows, models and rows "
+                           "were made with it; give the changed definition another pipeline.name and bootstrap it")
+
+    def publish(self, pipeline: Pipeline, text: str, by: str, reason: str, replaces: int) -> Version:
+        """Write a version that follows `replaces`; it applies behind everything that `labelled` holds now.
+
+        Raises:
+            ConfigurationFailed: when Kafka does not confirm it, or another version came first.
+            TopicLogError: when `labelled` cannot be read.
+        """
+        _, end = self._log.bounds(topic_name(self._name, LABELLED))[0]
+        configuration = Configuration(text=text, digest=pipeline.digest, replaces=replaces, by=by, reason=reason,
+                                      labelled_offset=end, issued_at=time.time_ns() // 1_000_000)
+        offset = self._write(encode(configuration))
+        version = self.versions().find(offset)
+        if version is None:
+            raise ConfigurationFailed(f"another version of '{self._name}' came first; bring it back with --export, put "
+                                      "your change into it and apply that")
+        return version
+
+    def _write(self, value: bytes) -> int:
+        offsets, failed = list[int](), list[str]()
+        producer = Producer({**self._kafka.librdkafka(), "enable.idempotence": True, "log_level": 2,
+                             "message.max.bytes": MAX_RECORD_BYTES,
+                             "message.timeout.ms": round(_CONFIRM_SECONDS * 1_000)})
+        try:
+            producer.produce(self._topic, value, self._name, partition=0, on_delivery=lambda error, message: (
+                failed.append(error.str()) if error else offsets.append(message.offset() or 0)))
+            producer.flush(_CONFIRM_SECONDS + 1)
+        except KafkaException as error:
+            failed.append(error.args[0].str())
+        if failed or not offsets:
+            raise ConfigurationFailed(f"{self._topic} took no version ({', '.join(failed) or 'no answer'}); see to the "
+                                      "broker and apply it again")
+        return offsets[0]
+
+    def _unlike_what_serves(self, pipeline: Pipeline) -> list[str]:
+        updates, reports = topic_name(self._name, MODEL_UPDATES), topic_name(self._name, DRIFT_STATS)
+        if self._log.bounds(updates)[0][1]:
+            try:
+                read_first_model(pipeline, self._kafka)
+            except UnusableModel as error:
+                raise WrongUse(f"{error}; under another pipeline.name") from error
+        first, end = self._log.bounds(reports)[0]
+        if first < end:
+            record = self._log.read({reports: {0: (end - 1, end)}})[reports].records[0]
+            report = decode(record.value or b"", DriftReport)
+            if report.window_end - report.window_start != pipeline.windows.size:
+                return ["windows.size"]
+        return []
