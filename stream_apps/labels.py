@@ -107,8 +107,8 @@ class LabelAgent:
         detail = detail.partition("\n")[0][:DETAIL]  # PostgreSQL's other lines quote the row
         self.metrics.refused.labels(reason).inc()
         log.error("label refused", partition=partition, offset=record.offset, reason=reason, detail=detail)
-        return Refusal(topic=self._labels, partition=partition, offset=record.offset, reason=f"{reason}: {detail}",
-                       value=record.value)
+        return Refusal(topic=self._labels, partition=partition, offset=record.offset,
+                       timestamp=record.timestamp, reason=f"{reason}: {detail}", value=record.value)
 
     def _read(self, partition: int, record: Any) -> StoredLabel:
         label = decode(record.value or b"", Label)
@@ -214,6 +214,7 @@ def main() -> None:
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="labels", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
+    storage.require_schema()
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
     run(app)
 
