@@ -78,7 +78,7 @@ def test_a_service_without_its_tables_ends_with_what_to_do(backends: Backends, t
 
 
 @pytest.mark.parametrize("statement", [
-    "insert into {schema}.refused values ('t', 0, 1, 'r', null)",
+    "insert into {schema}.refused values ('t', 0, 1, 'r', null, '2026-01-31')",
     "select {schema}.open_day('predictions', '2026-01-31', null)",
     "update {schema}.labels set expired = true",
     "create temporary table stage (like {schema}.predictions)",
