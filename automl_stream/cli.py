@@ -13,9 +13,12 @@ import typer
 
 from automl_stream.acls import add_command as add_acls_command
 from automl_stream.apply import add_command as add_apply_command
+from automl_stream.audit.command import add_commands as add_audit_commands
 from automl_stream.backtest.command import add_command as add_backtest_command
 from automl_stream.dead_letters.command import add_commands as add_dead_letter_commands
 from automl_stream.demo.command import add_commands as add_demo_commands
+from automl_stream.erasure.command import add_command as add_erase_command
+from automl_stream.export.command import add_command as add_export_command
 from automl_stream.features.command import add_commands as add_feature_commands
 from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
@@ -30,6 +33,7 @@ from automl_stream.local_stack.options import (
     PostgresPort,
     PredictionPort,
 )
+from automl_stream.migrate import add_command as add_migrate_command
 from automl_stream.models.command import add_commands as add_model_commands
 from automl_stream.reproduce import add_command as add_reproduce_command
 from automl_stream.scaling import ScoreWorkerNumber
@@ -129,10 +133,14 @@ def logs(
 
 add_acls_command(app)
 add_apply_command(app)
+add_audit_commands(app)
 add_backtest_command(app)
 add_dead_letter_commands(app)
 add_demo_commands(app)
+add_erase_command(app)
+add_export_command(app)
 add_feature_commands(app)
+add_migrate_command(app)
 add_model_commands(app)
 add_producer_commands(app)
 add_reproduce_command(app)

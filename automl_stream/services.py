@@ -15,6 +15,7 @@ from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.topics import create_topics
 from drift.detectors.detector import require_detectors
 from schemas.pipeline import Pipeline, load_pipeline
+from stream_apps.migrations.migrate import migrate
 
 SINGLE = {
     "monitor": "stream_apps.monitor",
@@ -108,13 +109,14 @@ def launch_pipelines(
     supervisor: Supervisor, pipelines: Mapping[Path, Pipeline], addresses: Addresses, ports: Ports,
     score_workers: int = 1, tokens: Mapping[str, str] | None = None,
 ) -> list[PipelineServices]:
-    """Create the topics and launch every service, without waiting; each serves metrics on a port of its own, and HTTP
-    doors open where there are `tokens`.
+    """Create topics and tables and launch every service, without waiting; each serves metrics on a port of its own, and
+    HTTP doors open where there are `tokens`.
 
     Raises:
         MissingLibrary: where LightGBM could not be loaded.
         DetectorsUnavailable: where a pipeline has detectors and their extra is not installed.
         TopicsDiffer: as create_topics.
+        MigrationError: as migrate.
         PortTaken: where a port is not free.
     """
     if pipelines:
@@ -124,6 +126,7 @@ def launch_pipelines(
     launched = []
     for place, (file, pipeline) in enumerate(pipelines.items()):
         create_topics(pipeline, addresses.kafka)
+        migrate(addresses.database_url, pipeline.name)
         services = PipelineServices(
             file=file, pipeline=pipeline, addresses=addresses, state=supervisor.home / "state",
             tokens=tokens, ports=ports_of(place, ports))

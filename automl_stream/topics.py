@@ -6,7 +6,10 @@ from typing import Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
+    AlterConfigOpType,  # pyright: ignore[reportPrivateImportUsage]  # documented
     ClusterMetadata,  # pyright: ignore[reportPrivateImportUsage]  # documented
+    ConfigEntry,  # pyright: ignore[reportPrivateImportUsage]  # documented
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage]  # documented
     NewTopic,  # pyright: ignore[reportPrivateImportUsage]  # documented
 )
 
@@ -41,7 +44,8 @@ def count_partitions(client: Client, topic: str) -> int:
 
 
 def create_topics(pipeline: Pipeline, kafka: KafkaAccess) -> None:
-    """Create what is missing, replicated wherever there are brokers enough, and wait until all have their leader.
+    """Create what is missing, replicated wherever there are brokers enough, and wait until all have their leader. What
+    is there is given the retention that the pipeline declares.
 
     Raises:
         TopicsDiffer: when a topic has fewer partitions; it may have been given more.
@@ -50,7 +54,7 @@ def create_topics(pipeline: Pipeline, kafka: KafkaAccess) -> None:
     admin = AdminClient({**kafka.librdkafka(), "log_level": 3})
     cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
     replicas = REPLICAS if len(cluster.brokers) >= REPLICAS else 1
-    wanted = []
+    wanted, there = [], []
     for topic in TOPICS:
         name, partitions = topic_name(pipeline.name, topic), partition_count(pipeline, topic)
         settings = topic_settings(pipeline, topic) | {"min.insync.replicas": str(min(2, replicas))}
@@ -59,6 +63,12 @@ def create_topics(pipeline: Pipeline, kafka: KafkaAccess) -> None:
         elif (found := len(cluster.topics[name].partitions)) < partitions:
             raise TopicsDiffer(f"topic {name} has {found} partitions, the pipeline declares {partitions}; set "
                                f"pipeline.partitions = {found}, and then `automl-stream partitions` gives it more")
+        elif "retention.ms" in settings:
+            there.append(ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[
+                ConfigEntry("retention.ms", settings["retention.ms"],
+                            incremental_operation=AlterConfigOpType.SET)]))
+    for future in admin.incremental_alter_configs(there).values() if there else ():
+        future.result(TIMEOUT_SECONDS)
     for future in (admin.create_topics(wanted, request_timeout=TIMEOUT_SECONDS) if wanted else {}).values():
         try:
             future.result()

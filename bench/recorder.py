@@ -90,17 +90,17 @@ def stored(url: str, schema: str) -> int:
 
 def describe(rounds: list[tuple[float, float]], count: int, machine: Machine) -> Result:
     """The stored result."""
-    figures = {"rows_per_second": median(rate for rate, _ in rounds), "cpu_us": median(cpu for _, cpu in rounds)}
+    figures = {"rows_per_s": median(rate for rate, _ in rounds), "cpu_us": median(cpu for _, cpu in rounds)}
     table = Table(
         title="Recorder into PostgreSQL", columns=("rows", "rows/s", "slowest round", "CPU us a row, start-up too"),
-        rows=[(count, figures["rows_per_second"], min(rate for rate, _ in rounds), figures["cpu_us"])],
+        rows=[(count, figures["rows_per_s"], min(rate for rate, _ in rounds), figures["cpu_us"])],
         note=f"Medians of {len(rounds)} rounds; {FEATURES} features, {PARTITIONS} partitions; the backlog waits in "
              "Kafka, rows count once Kafka holds the commit that follows PostgreSQL's.")
     return Result(
         name="recorder", title="Recorder", command=command_line("recorder"), measured_at=today(),
         machine=machine, figures=figures, tables=[table],
-        summary=f"One recorder stores {figures['rows_per_second']:,.0f} predictions a second.",
-        raw={"rows_per_second": [rate for rate, _ in rounds], "cpu_us": [cpu for _, cpu in rounds]})
+        summary=f"One recorder stores {figures['rows_per_s']:,.0f} predictions a second.",
+        raw={"rows_per_s": [rate for rate, _ in rounds], "cpu_us": [cpu for _, cpu in rounds]})
 
 
 def read_options() -> Namespace:

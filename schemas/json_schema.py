@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.messages import (
+    AuditHead,
     Command,
     Configuration,
     DeadLetter,
@@ -40,6 +41,7 @@ from schemas.pipeline import (
     ImplicitLabel,
     Pipeline,
     Replay,
+    Retention,
     Retraining,
     Rollout,
     Windows,
@@ -49,7 +51,7 @@ DIRECTORY = Path(__file__).with_name("json")
 PATTERNS: dict[Any, str] = {Duration: "^[0-9]+(ms|s|m|h|d)$",
                             FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$",
                             ImplicitLabel: "^[0-9]+(ms|s|m|h|d) (->|→) \\S.*$"}
-PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout)
+PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout, Retention)
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class Event(Message, frozen=True, kw_only=True):
 
 TYPES = (Event, Watermark, Prediction, DeadLetter, ScoreState, WindowCounts, PartitionWatermark, PartitionCount,
          Label, LabelledEvent, QualityReport, DriftReport, DriftAlert, Command, Configuration, TrainingDecision,
-         TrainerState, ModelAnnouncement, ModelMetadata, Pipeline)
+         TrainerState, ModelAnnouncement, AuditHead, ModelMetadata, Pipeline)
 
 
 def json_schemas() -> dict[str, bytes]:

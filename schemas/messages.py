@@ -305,11 +305,12 @@ class DriftAlert(Message, frozen=True, kw_only=True):
     detector: str = ""
 
 
-CommandAction = Literal["promote", "rollback", "pause", "resume", "refresh"]
+CommandAction = Literal["promote", "rollback", "pause", "resume", "refresh", "erase"]
 
 
 class Command(Message, frozen=True, kw_only=True):
-    """An operator's word to the trainer. `labelled_offset`: it applies before that row, as an alert does.
+    """An operator's word to the trainer; `erase` is one that was carried out elsewhere and stands here for the record.
+    `labelled_offset`: it applies before that row, as an alert does.
 
     `version`: of the registry, to promote. `share`: of the entities, where the version shall be a canary first.
     """
@@ -549,6 +550,16 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     reason: str
     decision_id: str
     issued_at: int
+
+
+class AuditHead(Message, frozen=True, kw_only=True):
+    """The audit of a topic's partition is stored up to `position` (inclusive), and `chain` (hex) binds all of it:
+    whoever changes a row there must also change this record, which no one can. See schemas/audit_chain.py."""
+
+    topic: str
+    partition: int
+    position: int
+    chain: str
 
 
 def derived_id(*parts: object) -> str:

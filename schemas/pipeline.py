@@ -237,6 +237,18 @@ class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema_registry: str = ""
 
 
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long things are kept: records of topics, and rows of PostgreSQL's `tables` by whole days of their records'
+    time (absent: for ever). Kept for ever is what the log decides: `labelled`, models, and whatever is audited."""
+
+    events: Duration = Duration(7 * 86_400_000)
+    predictions: Duration = Duration(30 * 86_400_000)
+    dead_letters: Duration = Duration(30 * 86_400_000)
+    labels: Duration = Duration(30 * 86_400_000)
+    drift_stats: Duration = Duration(90 * 86_400_000)
+    tables: Duration | None = None
+
+
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pipeline: everything the services need to know about it."""
 
@@ -249,6 +261,7 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gate: Gate = Gate()
     encoding: Encoding = Encoding()
     rollout: Rollout = Rollout()
+    retention: Retention = Retention()
 
     @property
     def name(self) -> str:
@@ -263,12 +276,13 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON of the whole definition, without what is younger than the first pipelines
-        where it is the default: `encoding`, and a feature's range."""
+        where it is the default: `encoding`, and a feature's range; and without `retention`, which changes no answer."""
         tables = msgspec.structs.asdict(self)
         tables["features"] = [{key: value for key, value in msgspec.structs.asdict(feature).items()
                                if key not in RANGE or value is not None} for feature in self.features]
         if self.encoding == Encoding():
             del tables["encoding"]
+        del tables["retention"]
         return hashlib.sha256(msgspec.json.encode(tables, enc_hook=str)).hexdigest()
 
 
@@ -400,6 +414,7 @@ def _inconsistency(pipeline: Pipeline) -> str | None:
         *_slice_checks(pipeline.gate.slices, names),
         *_replay_checks(pipeline.replay, names),
         *_encoding_checks(pipeline.encoding),
+        *_retention_checks(pipeline),
         *detector_checks(pipeline.task, pipeline.drift.detectors, pipeline.drift.alerting_detectors),
     ]
     return next((message for failed, message in checks if failed), None)
@@ -462,6 +477,16 @@ def _encoding_checks(encoding: Encoding) -> Iterator[tuple[bool, str]]:
     yield ("@" in url, "key 'encoding.schema_registry' names a user; set SCHEMA_REGISTRY_AUTH=user:password instead")
     yield (bool(url) and re.match(r"https?://[^/\s]+", url) is None,
            f"key 'encoding.schema_registry': found '{url}'; allowed: a URL such as http://registry:8081")
+
+
+def _retention_checks(pipeline: Pipeline) -> Iterator[tuple[bool, str]]:
+    kept = msgspec.structs.asdict(pipeline.retention)
+    for name, span in kept.items():
+        yield span is not None and span <= 0, f"key 'retention.{name}': found 0; allowed: a positive duration"
+    tables, horizon = pipeline.retention.tables, pipeline.pipeline.label_horizon
+    message = ("key 'retention.tables' is shorter than 'pipeline.label_horizon': a label would find no prediction; "
+               "lengthen it, or shorten the horizon")
+    yield tables is not None and tables < horizon, message
 
 
 def _is_time(text: str) -> bool:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.pipeline import Pipeline
+from schemas.pipeline import Pipeline, Retention
 
 DAY_MS = 86_400_000
 FOREVER = -1
+DEFAULT = Retention()  # where a pipeline says no other
 MAX_EVENT_BYTES = 1 << 20  # of what comes from outside
 MAX_RECORD_BYTES = 4 << 20  # of ours: a dead letter holds its event in base64, a prediction its features
 
@@ -14,7 +15,7 @@ MAX_RECORD_BYTES = 4 << 20  # of ours: a dead letter holds its event in base64, 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
     """One row of the table. `partitions` None: as many as the pipeline has; `retention_ms` -1: unlimited, else the
-    least: see `retention_of`."""
+    least: see `retention_of`. `audited`: every record is kept for good, in a hash chain; it must name no entity."""
 
     name: str
     key: str
@@ -24,47 +25,50 @@ class Topic:
     retention_ms: int = FOREVER
     producer: str
     consumers: tuple[str, ...]
+    audited: bool = False
 
 
-EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=7 * DAY_MS,
+EVENTS = Topic(name="events", key="entity", message="Event", partitions=None, retention_ms=DEFAULT.events,
                producer="producers", consumers=("score",))
 PREDICTIONS = Topic(name="predictions", key="entity", message="Prediction", partitions=None,
-                    retention_ms=30 * DAY_MS, producer="score", consumers=("score", "record"))
-DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", retention_ms=30 * DAY_MS,
+                    retention_ms=DEFAULT.predictions, producer="score", consumers=("score", "record"))
+DEAD_LETTERS = Topic(name="dead-letters", key="source", message="DeadLetter", retention_ms=DEFAULT.dead_letters,
                      producer="score", consumers=("record",))
 SCORE_STATE = Topic(name="score-state", key="partition", message="ScoreState", partitions=None, cleanup="compact",
                     producer="score", consumers=("score",))
 WINDOW_COUNTS = Topic(name="window-counts", key="partition, window, profile",
                       message="WindowCounts | PartitionWatermark | PartitionCount",
                       retention_ms=30 * DAY_MS, producer="score", consumers=("monitor",))
-LABELS = Topic(name="labels", key="entity", message="Label", partitions=None, retention_ms=30 * DAY_MS,
+LABELS = Topic(name="labels", key="entity", message="Label", partitions=None, retention_ms=DEFAULT.labels,
                producer="producers", consumers=("labels",))
 LABELLED = Topic(name="labelled", key="event", message="LabelledEvent", producer="labels",
                  consumers=("monitor", "trainer", "record"))
 # The monitor goes on from the last one, however long ago it was.
 QUALITY = Topic(name="quality", key="first offset", message="QualityReport", producer="monitor",
                 consumers=("monitor", "record"))
-DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=90 * DAY_MS,
+DRIFT_STATS = Topic(name="drift-stats", key="window", message="DriftReport", retention_ms=DEFAULT.drift_stats,
                     producer="monitor", consumers=("monitor", "record"))
 DRIFT_ALERTS = Topic(name="drift-alerts", key="alert id", message="DriftAlert", producer="monitor",
-                     consumers=("monitor", "trainer", "record"))
+                     consumers=("monitor", "trainer", "record"), audited=True)
 TRAINING_DECISIONS = Topic(name="training-decisions", key="decision id", message="TrainingDecision",
-                           producer="trainer", consumers=("trainer", "record"))
+                           producer="trainer", consumers=("trainer", "record"), audited=True)
 TRAINER_STATE = Topic(name="trainer-state", key="pipeline", message="TrainerState", cleanup="compact",
                       producer="trainer", consumers=("trainer",))
 COMMANDS = Topic(name="commands", key="command id", message="Command", producer="command line",
-                 consumers=("trainer", "record"))
+                 consumers=("trainer", "record"), audited=True)
 # Neither is compacted: compaction keeps the last record of a key, not the accepted one.
 CONFIG = Topic(name="config", key="pipeline", message="Configuration", producer="command line",
-               consumers=("score", "monitor", "labels", "trainer", "record", "producers", "predict"))
+               consumers=("score", "monitor", "labels", "trainer", "record", "producers", "predict"), audited=True)
 MODEL_UPDATES = Topic(name="model-updates", key="slot", message="ModelAnnouncement", producer="trainer",
-                      consumers=("score", "monitor", "trainer", "record", "predict"))
+                      consumers=("score", "monitor", "trainer", "record", "predict"), audited=True)
 MODEL_ARTIFACTS = Topic(name="model-artifacts", key="digest, chunk", message="bytes", cleanup="compact",
                         producer="trainer", consumers=("score", "monitor", "trainer", "predict"))
+AUDIT_HEADS = Topic(name="audit-heads", key="topic, partition", message="AuditHead", producer="record",
+                    consumers=("operator",))
 
 TOPICS = (EVENTS, PREDICTIONS, DEAD_LETTERS, SCORE_STATE, WINDOW_COUNTS, LABELS, LABELLED, QUALITY, DRIFT_STATS,
-          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, CONFIG, MODEL_UPDATES,
-          MODEL_ARTIFACTS)
+          DRIFT_ALERTS, TRAINING_DECISIONS, TRAINER_STATE, COMMANDS, CONFIG, MODEL_UPDATES, MODEL_ARTIFACTS,
+          AUDIT_HEADS)
 
 
 def topic_name(pipeline: str, topic: Topic) -> str:
@@ -83,7 +87,8 @@ def retention_of(pipeline: Pipeline, topic: Topic) -> int:
     windows = pipeline.windows
     looked_back_on = windows.size * pipeline.drift.history_windows + windows.lateness
     longer = max(0, looked_back_on - WINDOW_COUNTS.retention_ms)
-    return topic.retention_ms + (longer if topic in (WINDOW_COUNTS, DRIFT_STATS) else 0)
+    kept = getattr(pipeline.retention, topic.name.replace("-", "_"), topic.retention_ms)
+    return kept + (longer if topic in (WINDOW_COUNTS, DRIFT_STATS) else 0)
 
 
 def topic_settings(pipeline: Pipeline, topic: Topic) -> dict[str, str]:

@@ -54,17 +54,16 @@ class DriftJudge:
 
     def __post_init__(self) -> None:
         self._history: deque[ClosedWindow] = deque(maxlen=self.pipeline.drift.history_windows)
-        self.obey(self.pipeline, self.config)
+        self._settings = _settings(self.pipeline)
+        self._watched: _Watched | None = None
         self.loss_watch = LossWatch(pipeline=self.pipeline, profile=self.profile)
 
     def obey(self, pipeline: Pipeline, config: int) -> None:
         """Judge the windows from here on by this version of the definition, which has the same windows, scales and
         detectors: what is remembered stays."""
-        drift, windows = pipeline.drift, pipeline.windows
-        self._settings = DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size),
-                                          min_effect=drift.min_effect, scales=drift.scales, min_rows=windows.min_rows)
-        self._watched: _Watched | None = None
-        self.pipeline, self.config = pipeline, config
+        if config != self.config:  # to compile again takes as long as many windows
+            self.pipeline, self.config = pipeline, config
+            self._settings, self._watched = _settings(pipeline), None
 
     def remember(self, window: ClosedWindow) -> None:
         """Take a window into the history."""
@@ -110,6 +109,12 @@ class DriftJudge:
             sentence=verdict.words, budget=str(self.pipeline.drift.false_alarms), profile=report.profile, model=model,
             labelled_offset=report.labelled,
         )
+
+
+def _settings(pipeline: Pipeline) -> DecisionSettings:
+    drift, windows = pipeline.drift, pipeline.windows
+    return DecisionSettings(budget_windows=drift.false_alarms.windows(windows.size), min_effect=drift.min_effect,
+                            scales=drift.scales, min_rows=windows.min_rows)
 
 
 def _feature(verdict: FeatureVerdict, shown: FeatureStatistics) -> FeatureDrift:

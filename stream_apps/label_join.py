@@ -12,6 +12,7 @@ from schemas.messages import FeatureValue, LabelledEvent, LabelValue, Model
 from schemas.pipeline import Identity
 from stream_apps import label_sql
 from stream_apps.event_times import span_of, span_width
+from stream_apps.kept_days import record_day
 from stream_apps.label_states import IMPLICIT_REVISION, State, StoredLabel, placed
 from stream_apps.storage import Storage
 
@@ -24,11 +25,12 @@ _decode_features = msgspec.json.Decoder(list[FeatureValue]).decode
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that cannot be used: where its record stands, why, and its bytes."""
+    """A label that cannot be used: where its record stands, of which time (epoch ms), why, and its bytes."""
 
     topic: str
     partition: int
     offset: int
+    timestamp: int
     reason: str
     value: bytes | None
 
@@ -66,7 +68,7 @@ class LabelJoin:
         async def work(connection: Connection) -> None:
             async with connection.cursor() as cursor:
                 await cursor.executemany(self._sql(label_sql.REFUSE), [
-                    (r.topic, r.partition, r.offset, r.reason, r.value) for r in refusals])
+                    (r.topic, r.partition, r.offset, r.reason, r.value, record_day(r.timestamp)) for r in refusals])
 
         if refusals:
             await self._storage.run(work)

@@ -24,7 +24,10 @@ select entity, event_id, ts, label::text, revision, labeller, partition, block, 
 from {schema}.labels join unnest(%s::text[], %s::text[]) as wanted (entity, event_id) using (entity, event_id)
 """
 
-REFUSE: LiteralString = "insert into {schema}.refused values (%s, %s, %s, %s, %s) on conflict do nothing"
+REFUSE: LiteralString = """
+insert into {schema}.refused (topic, partition, position, reason, value, day) values (%s, %s, %s, %s, %s, %s::date)
+on conflict do nothing
+"""
 
 # An event is ripe once a prediction of its partition is so much newer: its label may enter the training log, and where
 # there is none, silence is the label.
@@ -60,7 +63,7 @@ select l.label::text, l.revision, l.ts, l.labeller, l.implicit, l.conflict, p.ev
 from {schema}.labels l
 cross join lateral (
   select * from {schema}.predictions
-  where entity = l.entity and event_id = l.event_id order by partition, position limit 1
+  where entity = l.entity and event_id = l.event_id and not erased order by partition, position limit 1
 ) p
 where (l.emitted_revision, l.emitted_conflict) is distinct from (l.revision, l.conflict) and not l.expired
   and l.block is not distinct from %s and l.ripe >= %s

@@ -20,7 +20,7 @@ from schemas.topics import LABELLED, LABELS, topic_name
 from stream_apps.delivery import Delivery, Record
 from stream_apps.label_join import LabelJoin, Refusal
 from stream_apps.label_states import StoredLabel
-from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
+from stream_apps.settings import ServiceSettings, explained, read_settings, require_database
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, die, make_app, run
@@ -107,8 +107,8 @@ class LabelAgent:
         detail = detail.partition("\n")[0][:DETAIL]  # PostgreSQL's other lines quote the row
         self.metrics.refused.labels(reason).inc()
         log.error("label refused", partition=partition, offset=record.offset, reason=reason, detail=detail)
-        return Refusal(topic=self._labels, partition=partition, offset=record.offset, reason=f"{reason}: {detail}",
-                       value=record.value)
+        return Refusal(topic=self._labels, partition=partition, offset=record.offset,
+                       timestamp=record.timestamp, reason=f"{reason}: {detail}", value=record.value)
 
     def _read(self, partition: int, record: Any) -> StoredLabel:
         label = decode(record.value or b"", Label)
@@ -195,12 +195,11 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     Raises:
         MissingSetting: without DATABASE_URL.
     """
-    if settings.database_url is None:
-        raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
+    url = require_database(settings)
     app = make_app(f"{pipeline.name}-labels", WorkerSettings(
         kafka=settings.kafka, group=f"{pipeline.name}.labels",
         instance_id=f"{pipeline.name}-labels-{settings.instance}", session_timeout=6.0))
-    storage = Storage(settings.database_url, pipeline.name)
+    storage = Storage(url, pipeline.name)
     agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.kafka))
     app.agent(app.chunks(topic_name(pipeline.name, LABELS)), name="labels")(agent.store)
     app.task(agent.emit)
@@ -211,9 +210,11 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
+    require_database(settings)
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="labels", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
+    storage.require_schema()
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
     run(app)
 

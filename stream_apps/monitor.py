@@ -185,7 +185,7 @@ class Monitor:
         if self._judge is None:
             accepted = _required((await self._models()).find(window.profile_epoch), window.profile_epoch)
             profile = ReferenceProfile.decode(await self._artifacts.read(accepted.announcement.profile))
-            self._judge = DriftJudge(pipeline=self._pipeline, profile=profile)
+            self._judge = DriftJudge(pipeline=self._pipeline, profile=profile, config=self._config)
             await self._feed_again(self._judge, window.profile_epoch)
             for before in self._before:
                 self._losses.end = before.first

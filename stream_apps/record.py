@@ -1,4 +1,4 @@
-"""The record service: predictions and everything that was decided, copied to PostgreSQL.
+"""The record service: predictions, messages and the audit, copied to PostgreSQL.
 
 Run: python -m stream_apps.record
 """
@@ -15,12 +15,17 @@ from prometheus_client import Counter
 from psycopg import sql
 
 from kafka_access.definition import in_force
+from schemas.audit_chain import AuditRow
 from schemas.codec import decode
 from schemas.messages import LabelValue, Model
 from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import PREDICTIONS, TOPICS, topic_name
+from stream_apps import label_sql
+from stream_apps.audit import Auditor
+from stream_apps.delivery import Delivery
 from stream_apps.event_times import EventTimes, Stored
-from stream_apps.settings import MissingSetting, ServiceSettings, explained, read_settings
+from stream_apps.kept_days import KeptDays, record_day
+from stream_apps.settings import ServiceSettings, explained, read_settings, require_database
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
 from stream_apps.worker import WorkerSettings, die, make_app, run
@@ -58,13 +63,16 @@ class _Stored(Struct, frozen=True, kw_only=True, gc=False):
 class Recorder:
     """Writes chunks; a chunk is complete when PostgreSQL has committed it."""
 
-    def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp) -> None:
+    def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp, delivery: Delivery) -> None:
         self._predictions = topic_name(pipeline.name, PREDICTIONS)
+        self._audited = {topic_name(pipeline.name, topic) for topic in TOPICS if topic.audited}
         self._storage = storage
         self._app = app
+        self.auditor = Auditor(pipeline.name, storage, delivery)
         self._event_times = EventTimes(storage.schema, pipeline.pipeline)
-        self._days: set[str] = set()
+        self._days = KeptDays(storage, pipeline.retention)
         self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
+        self.expired = Counter("automl_stream_record_expired_total", "Records of days that retention has passed")
         self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
 
     async def record(self, stream: Any) -> None:
@@ -84,6 +92,9 @@ class Recorder:
             records = message.take()
             if message.topic == self._predictions:
                 await self._store_predictions(message, records)
+            elif message.topic in self._audited:
+                await self.auditor.store([AuditRow(message.topic, message.partition, r.offset, r.timestamp, r.key,
+                                                   r.value) for r in records])
             else:
                 await self._store_messages(message, records)
         except Exception as error:
@@ -110,11 +121,10 @@ class Recorder:
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))
 
     async def _store_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        days = {row[1] for row in rows} - self._days
-        if days:
-            # A transaction of its own: days are known once it is committed, whatever becomes of the rows.
-            await self._storage.run(lambda c: self._create_days(c, days))
-            self._days |= days
+        days = {row[1] for row in rows}
+        first = await self._days.open("predictions", days)
+        if min(days, default=first) < first:
+            rows = self._kept([row for row in rows if row[1] >= first], len(rows))
         try:
             await self._storage.run(lambda c: self._add(c, rows))
         except psycopg.errors.UniqueViolation:
@@ -136,7 +146,8 @@ class Recorder:
         """Upsert: COPY into a temporary table, then one statement; the highest epoch wins."""
         schema = self._storage.schema
         await connection.execute(sql.SQL(
-            "create temporary table if not exists {} (like {}.predictions) on commit delete rows").format(
+            "create temporary table if not exists {} (like {}.predictions including defaults) "
+            "on commit delete rows").format(
                 sql.Identifier(_STAGE), schema))
         await self._copy(connection, _STAGE, rows)
         new = await connection.execute(sql.SQL(
@@ -151,32 +162,32 @@ class Recorder:
             "select distinct on (source_day, source) {columns} from {stage} "
             "order by source_day, source, model_epoch desc "
             "on conflict (source_day, source) do update set {updates} "
-            "where excluded.model_epoch > kept.model_epoch"
+            "where excluded.model_epoch > kept.model_epoch and not kept.erased"
         ).format(schema=schema, columns=_names(_COLUMNS), stage=sql.Identifier(_STAGE), updates=updates))
-
-    async def _create_days(self, connection: Connection, days: set[str]) -> None:
-        for day in days:
-            await connection.execute(sql.SQL(
-                "create table if not exists {}.{} partition of {}.predictions "
-                "for values from ({}) to (({}::date + 1)::text::date)").format(
-                self._storage.schema, sql.Identifier(f"predictions_{day}"), self._storage.schema,
-                sql.Literal(day), sql.Literal(day)))
 
     async def _refuse(self, connection: Connection, message: Any, record: Any, reason: str) -> None:
         await connection.execute(
-            sql.SQL("insert into {}.refused values (%s, %s, %s, %s, %s) on conflict do nothing").format(
-                self._storage.schema),
-            (message.topic, message.partition, record.offset, reason, record.value))
+            sql.SQL(label_sql.REFUSE).format(schema=self._storage.schema),
+            (message.topic, message.partition, record.offset, reason, record.value, record_day(record.timestamp)))
 
     async def _store_messages(self, message: Any, records: Sequence[Any]) -> None:
-        rows = [(message.topic, message.partition, r.offset, r.timestamp, r.key, r.value) for r in records]
-        await self._storage.run(lambda c: self._insert(c, rows))
+        rows = [(record_day(r.timestamp), message.topic, message.partition, r.offset, r.timestamp, r.key, r.value)
+                for r in records]
+        first = await self._days.open("messages", {row[0] for row in rows})
+        kept = [row for row in rows if row[0] >= first]
+        await self._storage.run(lambda c: self._insert(c, self._kept(kept, len(rows))))
+
+    def _kept(self, rows: list[tuple[Any, ...]], came: int) -> list[tuple[Any, ...]]:
+        """These rows; the others are of days that retention has passed."""
+        self.expired.inc(came - len(rows))
+        return rows
 
     async def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                sql.SQL("insert into {}.messages values (%s, %s, %s, %s, %s, %s) on conflict do nothing").format(
-                    self._storage.schema), rows)
+                sql.SQL("insert into {}.messages (day, topic, partition, position, record_ts, key, value) "
+                        "values (%s::date, %s, %s, %s, %s, %s, %s) on conflict do nothing"
+                        ).format(self._storage.schema), rows)
 
 
 def _names(columns: Sequence[str]) -> sql.Composed:
@@ -203,13 +214,12 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     Raises:
         MissingSetting: without DATABASE_URL.
     """
-    if settings.database_url is None:
-        raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
+    url = require_database(settings)
     app = make_app(f"{pipeline.name}-record", WorkerSettings(
         kafka=settings.kafka, group=f"{pipeline.name}.record",
         instance_id=f"{pipeline.name}-record-{settings.instance}", session_timeout=6.0))
-    storage = Storage(settings.database_url, pipeline.name)
-    recorder = Recorder(pipeline, storage, app)
+    storage = Storage(url, pipeline.name)
+    recorder = Recorder(pipeline, storage, app, Delivery(settings.kafka))
     topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
     app.agent(app.chunks(*topics), name="record")(recorder.record)
     return app, storage
@@ -219,9 +229,11 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
 def main() -> None:
     """Run the service of this process's environment."""
     settings = read_settings()
+    require_database(settings)
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="record", pipeline=pipeline.name)
     app, storage = build(settings, pipeline)
+    storage.require_schema()
     serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
     run(app)
 

@@ -1,11 +1,13 @@
 """What a service reads from its environment, once, at the edge."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from tempfile import gettempdir
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -15,6 +17,7 @@ from schemas.pipeline import PipelineError
 
 WRONG_START = 2
 LAST_PORT = 65_535
+_KEYWORDS = re.compile(r"(\s*\w+\s*=\s*('[^']*'|[^\s']*))+\s*")  # of libpq
 
 
 class StartError(Exception):
@@ -64,8 +67,40 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
         metrics_port=_port(environment.get("METRICS_PORT") or "0"),
         state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / f"automl-stream-{os.getuid()}"),
-        database_url=environment.get("DATABASE_URL"),
+        database_url=database_url(environment),
     )
+
+
+def require_database(settings: ServiceSettings) -> str:
+    """The database's URL.
+
+    Raises:
+        MissingSetting: without one.
+    """
+    if settings.database_url is None:
+        raise MissingSetting("DATABASE_URL is not set; it must hold the URL of a PostgreSQL database")
+    return settings.database_url
+
+
+def database_url(environment: Mapping[str, str]) -> str | None:
+    """DATABASE_URL, None where it is not set. A driver repeats what it cannot read, and a password is in it: so it is
+    read here first.
+
+    Raises:
+        MissingSetting: when it is neither a URL of PostgreSQL nor keywords with values; without a word of its content.
+    """
+    text = environment.get("DATABASE_URL") or None
+    if text is None or ("://" not in text and _KEYWORDS.fullmatch(text)):
+        return text
+    try:
+        url = urlsplit(text)
+        readable = url.scheme in {"postgresql", "postgres"} and url.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        raise MissingSetting("DATABASE_URL cannot be read; it must look like postgresql://user:password@host:5432/name,"
+                             " with / @ : and the like in the password as %2F %40 %3A")
+    return text
 
 
 def _need(environment: Mapping[str, str], name: str, what: str) -> str:

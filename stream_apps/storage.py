@@ -1,15 +1,16 @@
-"""PostgreSQL as the services use it: one connection that comes back, and the tables of a pipeline."""
+"""PostgreSQL as the services use it: one connection that comes back, as the role that writes, on tables of a known
+version."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from importlib import resources
-from typing import LiteralString, TypeVar, cast
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
 from psycopg import sql
 
-from schemas.topics import QUALITY, topic_name
+from stream_apps.roles import WRITER
+from stream_apps.settings import StartError
 
 log = structlog.get_logger()
 
@@ -17,8 +18,23 @@ ResultT = TypeVar("ResultT")
 Work = Callable[["psycopg.AsyncConnection[tuple[object, ...]]"], Awaitable[ResultT]]
 
 RETRY_SECONDS = 1.0
+SCHEMA_VERSION = "0003"  # the newest of `migrations/versions`
 # The statement is refused, whenever it is tried: a value that does not fit its column, or an index entry too long.
 REFUSED = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
+
+
+class SchemaDiffers(StartError):
+    """The tables are not of the version that this program knows, or its login may not write them."""
+
+
+def schema_version(connection: "psycopg.Connection[tuple[Any, ...]]", pipeline: str) -> str | None:
+    """Version of a pipeline's tables; None where no migration has made any."""
+    table = sql.SQL("{}.alembic_version").format(sql.Identifier(pipeline))
+    there = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
+    if there is None or there[0] is None:
+        return None
+    row = connection.execute(sql.SQL("select version_num from {}").format(table)).fetchone()
+    return row[0] if row else None
 
 
 class Storage:
@@ -26,18 +42,35 @@ class Storage:
 
     def __init__(self, url: str, pipeline: str) -> None:
         self._url = url
+        self._pipeline = pipeline
         self.schema = sql.Identifier(pipeline)
-        self._quality = sql.Literal(topic_name(pipeline, QUALITY))
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self._lock = asyncio.Lock()
         self.available = False
         self._warned = False
+
+    def require_schema(self) -> None:
+        """Look at the tables before the service starts, where PostgreSQL answers.
+
+        Raises:
+            SchemaDiffers: as the class says.
+        """
+        loop = asyncio.new_event_loop()  # not the one that the service will run in
+        try:
+            loop.run_until_complete(self._connect())
+        except psycopg.OperationalError:
+            return  # the work waits, and looks then
+        else:
+            loop.run_until_complete(self._drop())
+        finally:
+            loop.close()
 
     async def run(self, work: Work[ResultT]) -> ResultT:
         """Result of `work` in one committed transaction, tried again for as long as PostgreSQL cannot be reached.
 
         Raises:
             psycopg.Error: one of `REFUSED`, where trying again cannot help.
+            SchemaDiffers: as the class says.
         """
         async with self._lock:
             while True:
@@ -59,17 +92,29 @@ class Storage:
 
     async def _connect(self) -> "psycopg.AsyncConnection[tuple[object, ...]]":
         if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
-            await self._create_tables(self._connection)
+            connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
+            try:
+                await self._check(connection)
+            except BaseException:
+                await connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
-    async def _create_tables(self, connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> None:
-        script = resources.files("stream_apps").joinpath("sql/schema.sql").read_text("utf-8")
-        async with connection.transaction():
-            # Two services may start at once, and `if not exists` alone can collide.
-            await connection.execute("select pg_advisory_xact_lock(hashtext('automl-stream schema'))")
-            await connection.execute(sql.SQL(cast("LiteralString", script)).format(schema=self.schema,
-                                                                                  quality=self._quality))
+    async def _check(self, connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> None:
+        """Act as the writer, whoever logged in, and only on tables of the known version."""
+        try:
+            await connection.execute(sql.SQL("set role {}").format(sql.Identifier(WRITER)))
+            found = await connection.execute(sql.SQL("select version_num from {}.alembic_version").format(self.schema))
+            row = await found.fetchone()
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
+            raise self._differs(str(error).strip().partition("\n")[0]) from error
+        if row is None or row[0] != SCHEMA_VERSION:
+            raise self._differs(f"version {row[0] if row else 'none'}, where this program knows {SCHEMA_VERSION}")
+
+    def _differs(self, why: str) -> SchemaDiffers:
+        return SchemaDiffers(f"PostgreSQL's schema {self._pipeline} cannot be used ({why}); run `automl-stream "
+                             "migrate` with the pipeline's file and a login that owns it")
 
     async def _drop(self) -> None:
         if self._connection is not None:

@@ -28,6 +28,7 @@ from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import Artifact, FeatureValue, Message, ModelAnnouncement, ScoreState, Watermark
 from schemas.pipeline import load_pipeline
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, PREDICTIONS, SCORE_STATE, TOPICS, Topic, topic_name
+from stream_apps.migrations.migrate import migrate
 from stream_apps.topics import topic_id
 from tests.tiny import definition, metadata_of, onnx_bytes, predictions_bytes, profile_bytes
 
@@ -112,7 +113,9 @@ class Live:
     def start(self, service: str, instance: str = "0", *, module: str | None = None,
               **settings: str) -> subprocess.Popen[bytes]:
         """Start `python -m stream_apps.<service>`, or another module in its place; its output goes to a file beside the
-        pipeline's."""
+        pipeline's. Where it gets a database, the pipeline's tables are there."""
+        if url := settings.get("DATABASE_URL"):
+            migrate(url, self.name)
         environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": self._kafka.servers, "AUTOML_STREAM_PIPELINE": str(self.file),
             "METRICS_PORT": "0", "AUTOML_STREAM_INSTANCE": instance, "AUTOML_STREAM_STATE": str(self.file.parent),

@@ -16,6 +16,8 @@ from trainer.standing import Standing
 
 def obey(standing: Standing, command: Command) -> Steps:
     """Do what a command says, before the next row."""
+    if command.action == "erase":
+        return  # rows of PostgreSQL: nothing to decide
     decision = replace(
         standing.decision(derived_id("command", command.command_id), "rejected", "",
                           trigger=f"command: {command.action}"), by=command.by)

@@ -21,6 +21,7 @@ from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
 from automl_stream.local_stack.secret import kept_secret
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.unprivileged import Unprivileged, unprivileged
+from stream_apps.roles import OWNER, READER, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,6 +75,26 @@ def database_url(home: Path, ports: Ports, database: str = "automl_stream") -> s
     return f"postgresql://{USER}:{_password(home)}@{LOOPBACK}:{ports.postgres}/{database}"
 
 
+def service_url(home: Path, ports: Ports) -> str:
+    """Return the URL with which services log in: as the role that writes rows and changes no table."""
+    return f"postgresql://{WRITER}:{_password(home, 'postgres-writer')}@{LOOPBACK}:{ports.postgres}/automl_stream"
+
+
+def create_roles(home: Path, url: str) -> None:
+    """Let services and analysts log in, each with a password of its own; the owner of the tables cannot."""
+    import psycopg  # noqa: PLC0415  (only a start needs it)
+    from psycopg import sql  # noqa: PLC0415
+
+    logins = {WRITER: _password(home, "postgres-writer"), READER: _password(home, "postgres-reader")}
+    with psycopg.connect(url) as connection:
+        for role in (OWNER, *logins):
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        for role, password in logins.items():
+            connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role),
+                                                                                sql.Literal(password)))
+
+
 def is_serving(url: str, timeout: int = 2) -> bool:
     """Return whether the server lets us in."""
     import psycopg  # noqa: PLC0415  (only a start needs it)
@@ -96,9 +117,9 @@ def create_databases(url: str, names: Iterable[str]) -> None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def _password(home: Path) -> str:
-    """Return this home's password."""
-    return kept_secret(home / "postgres.password")
+def _password(home: Path, name: str = "postgres") -> str:
+    """Return a password of this home."""
+    return kept_secret(home / f"{name}.password")
 
 
 def _prepare(home: Path, ports: Ports, user: Unprivileged) -> None:

@@ -29,7 +29,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kafka: the brokers, and as whom to go there.
-        database_url: PostgreSQL, libpq form.
+        database_url: PostgreSQL, libpq form, for who makes tables and reads them.
+        service_database_url: the same for services, which only write rows.
         mlflow_uri: what the trainer gives to mlflow.set_tracking_uri: the store itself, so that it need not wait for
             the server, unless MLFLOW_TRACKING_URI names another.
         artifact_root: where the trainer's experiments keep artifacts: it passes it as ``artifact_location`` when it
@@ -39,6 +40,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     kafka: KafkaAccess
     database_url: str
+    service_database_url: str
     mlflow_uri: str
     artifact_root: str | None
     mlflow_ui: str
@@ -48,7 +50,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
         root = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": self.artifact_root} if self.artifact_root else {}
         return root | {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.servers,  # how to log in there is in the services' own environment
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": self.service_database_url,
             "MLFLOW_TRACKING_URI": self.mlflow_uri,
         }
 
@@ -91,6 +93,7 @@ def start_infrastructure(
     if not environment.get("DATABASE_URL"):
         supervisor.start(postgres.postgres_service(home, ports))
         postgres.create_databases(postgres.database_url(home, ports, "postgres"), ["automl_stream"])
+        postgres.create_roles(home, addresses.database_url)
     if not environment.get("KAFKA_BOOTSTRAP_SERVERS"):
         supervisor.await_ready("kafka")
     if not environment.get("MLFLOW_TRACKING_URI"):  # last: it keeps a core busy for a while
@@ -109,6 +112,7 @@ def choose_addresses(home: Path, ports: Ports, environment: Mapping[str, str]) -
         kafka=(read_access(environment) if environment.get("KAFKA_BOOTSTRAP_SERVERS")
                else local_access(f"{LOOPBACK}:{ports.kafka}", environment)),
         database_url=database_url,
+        service_database_url=environment.get("DATABASE_URL") or postgres.service_url(home, ports),
         mlflow_uri=tracking or mlflow.store_uri(database_url),
         artifact_root=None if tracking else str(home / "mlflow-artifacts"),
         mlflow_ui=tracking or f"http://{LOOPBACK}:{ports.mlflow}",

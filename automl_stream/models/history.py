@@ -1,5 +1,7 @@
 """What Kafka tells of a pipeline's models: announcements in the order of the log, and the decisions behind them."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
 
 from automl_stream.topic_log import TopicLog
@@ -9,6 +11,7 @@ from schemas.model_log import Accepted, ModelLog
 from schemas.topics import COMMANDS, DRIFT_ALERTS, MODEL_UPDATES, TRAINER_STATE, TRAINING_DECISIONS, Topic, topic_name
 
 POLICY = "policy"
+TOLD_BY = (MODEL_UPDATES, TRAINING_DECISIONS, COMMANDS, DRIFT_ALERTS)
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -53,23 +56,24 @@ def read_history(pipeline: str, log: TopicLog) -> History:
         MissingTopic: when the pipeline has no topics.
         KafkaUnavailable: when no broker answers.
     """
-    names = {topic: topic_name(pipeline, topic) for topic in (MODEL_UPDATES, TRAINING_DECISIONS, COMMANDS,
-                                                              DRIFT_ALERTS, TRAINER_STATE)}
+    names = {topic: topic_name(pipeline, topic) for topic in (*TOLD_BY, TRAINER_STATE)}
     logs = log.read({name: log.bounds(name) for name in names.values()})
+    return fold({topic: [(record.offset, record.value) for record in logs[name].records if record.value is not None]
+                 for topic, name in names.items()})
 
-    def records(topic: Topic) -> list[tuple[int, bytes]]:
-        return [(record.offset, record.value) for record in logs[names[topic]].records if record.value is not None]
 
+def fold(records: Mapping[Topic, Sequence[tuple[int, bytes]]]) -> History:
+    """What records of these topics, (offset, value) in the order of the log, come to."""
     models = ModelLog()
-    for offset, value in records(MODEL_UPDATES):
+    for offset, value in records[MODEL_UPDATES]:
         models.read(offset, value)
-    commands = [decode(value, Command) for _, value in records(COMMANDS)]
-    states = [decode(value, TrainerState) for _, value in records(TRAINER_STATE)]
-    decisions = [decode(value, TrainingDecision) for _, value in records(TRAINING_DECISIONS)]
+    commands = [decode(value, Command) for _, value in records[COMMANDS]]
+    states = [decode(value, TrainerState) for _, value in records.get(TRAINER_STATE, ())]
+    decisions = [decode(value, TrainingDecision) for _, value in records[TRAINING_DECISIONS]]
     return History(
         models=models, decisions={decision.decision_id: decision for decision in decisions},
         commands={answer_id(command.command_id): command for command in commands},
-        alerts=[decode(value, DriftAlert) for _, value in records(DRIFT_ALERTS)], state=states[-1] if states else None)
+        alerts=[decode(value, DriftAlert) for _, value in records[DRIFT_ALERTS]], state=states[-1] if states else None)
 
 
 def answer_id(command_id: str) -> str:

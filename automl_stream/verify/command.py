@@ -84,10 +84,15 @@ def reachable(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[Kafk
     from automl_stream.local_stack.status import read_status  # noqa: PLC0415
     from automl_stream.verify.errors import NoAddress  # noqa: PLC0415
     from kafka_access.environment import named_access  # noqa: PLC0415
+    from stream_apps.settings import MissingSetting  # noqa: PLC0415
+    from stream_apps.settings import database_url as named_database  # noqa: PLC0415
 
     running = {service.name: service.address for service in read_status(home).services if service.alive}
     kafka = named_access(environment, running.get("kafka"))
-    database = environment.get("DATABASE_URL")
+    try:
+        database = named_database(environment)
+    except MissingSetting as error:
+        raise NoAddress(str(error)) from error
     if not database and (address := running.get("postgres")) and (port := urlsplit(address).port):
         database = database_url(home, Ports(postgres=port))
     if kafka and database:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from automl_stream.verify.errors import DatabaseUnavailable
-from automl_stream.verify.recording import LabelRow, MessageRow, PredictionRow, RefusedRow, Rows
+from automl_stream.verify.recording import Kept, LabelRow, MessageRow, PredictionRow, RefusedRow, Rows
 from schemas.messages import FeatureValue
 from schemas.pipeline import Pipeline
 
@@ -17,10 +17,19 @@ _PREDICTIONS = """
 select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
        model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at,
        answered_epoch
-from {schema}.predictions
+from {schema}.predictions where not erased
 """
-_MESSAGES = "select topic, partition, position, record_ts, key, value from {schema}.messages"
-_REFUSED = "select topic, partition, position, value from {schema}.refused"
+_MESSAGES = """
+select topic, partition, position, record_ts, key, value from {schema}.messages where not erased union all
+select topic, partition, position, record_ts, key, value from {schema}.audit
+"""
+_REFUSED = "select topic, partition, position, value from {schema}.refused where not erased"
+_KEPT = "select parent, first::text from {schema}.kept_days"
+_ERASED_SOURCES = "select source from {schema}.predictions where erased"
+_ERASED_PLACES = """
+select topic, partition, position from {schema}.messages where erased union all
+select topic, partition, position from {schema}.refused where erased
+"""
 _LABELS = """
 select entity, event_id, ts, label::text, revision, labeller, implicit, conflict, expired,
        (emitted_revision, emitted_conflict) is not distinct from (revision, conflict)
@@ -61,6 +70,7 @@ class Database:
                 refused=[RefusedRow(**dict(zip(RefusedRow.__struct_fields__, row, strict=True)))
                          for row in self._select(connection, _REFUSED)],
                 labels=[self._label(row) for row in self._select(connection, _LABELS)],
+                kept=self._kept(connection),
             )
 
     def labels_due(self) -> int:
@@ -75,6 +85,13 @@ class Database:
             if implicit is not None:
                 found += self._select(connection, _RIPE, {"after": implicit.after})
             return sum(int(row[0]) for row in found)
+
+    def _kept(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> Kept:
+        first: dict[str, str] = {row[0]: row[1] for row in self._select(connection, _KEPT)}
+        return Kept(
+            predictions=first.get("predictions", ""), messages=first.get("messages", ""),
+            erased_sources=frozenset(row[0] for row in self._select(connection, _ERASED_SOURCES)),
+            erased_places=frozenset(row[:3] for row in self._select(connection, _ERASED_PLACES)))
 
     def _label(self, row: tuple[Any, ...]) -> LabelRow:
         entity, event_id, ts, label, *rest = row

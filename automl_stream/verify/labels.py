@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Reading
 from automl_stream.verify.recording import LabelRow
-from automl_stream.verify.tables import refused_records
+from automl_stream.verify.tables import gone, refused_records
 from automl_stream.verify.truths import Event, Truths
 from schemas.topics import LABELS, topic_name
 
@@ -19,27 +19,27 @@ def check_labels(reading: Reading, seen: Seen) -> Iterator[Difference]:
     log, truths = reading.recording.log(LABELS), Truths.of(reading)
     refused = refused_records(reading.recording, LABELS)
     states: Counter[str] = Counter()
+    name = topic_name(reading.recording.pipeline.name, LABELS)
     for record in log.records:
         place = record.partition, record.offset
         if log.judges(*place):
             seen.count += 1
             states["refused" if place in refused else truths.states.get(place, "lost")] += 1
-            if place not in refused and place not in truths.states:
+            if place not in refused and place not in truths.states and not gone(reading.recording, name, record):
                 yield _difference(f"labels {place[0]}/{place[1]}", "a row in `refused`: it cannot be used", "none")
-    name = topic_name(reading.recording.pipeline.name, LABELS)
     for row in reading.recording.rows.refused:
         if row.topic == name and log.judges(row.partition, row.position) and (
                 row.partition, row.position) not in refused:
             yield _difference(f"labels {row.partition}/{row.position}", "the record that was refused", shown(row.value))
     rows = {(row.entity, row.event_id): row for row in reading.recording.rows.labels}
-    if any(first > 0 for first, _ in log.bounds.values()):
-        seen.notes.append("retention has removed labels: the table is not judged")
+    if any(first > 0 for first, _ in log.bounds.values()) or reading.recording.rows.kept.some_labels:
+        seen.notes.append("retention or an erasure has removed labels: the table is not judged")
     else:
         yield from _table(reading, truths, rows)
     outcomes = Counter(_outcome(row) for row in rows.values())
-    for name, counts in (("records", states), ("events", outcomes)):
+    for what, counts in (("records", states), ("events", outcomes)):
         if counts:
-            seen.notes.append(f"{name}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())))
+            seen.notes.append(f"{what}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())))
 
 
 def _table(reading: Reading, truths: Truths, rows: dict[Event, LabelRow]) -> Iterator[Difference]:

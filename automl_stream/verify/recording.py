@@ -8,6 +8,8 @@ from schemas.messages import FeatureValue, LabelValue
 from schemas.pipeline import Pipeline
 from schemas.topics import Topic
 
+_FIRST_DAY = "0001-01-01"  # of a table that has dropped none
+
 
 class PredictionRow(Struct, frozen=True, kw_only=True):
     """A row of the table `predictions`, column by column."""
@@ -66,13 +68,29 @@ class RefusedRow(Struct, frozen=True, kw_only=True):
     value: bytes | None
 
 
+class Kept(Struct, frozen=True, kw_only=True):
+    """What PostgreSQL no longer holds, and need not. `predictions`, `messages`: the first day that is kept (ISO 8601);
+    `erased_sources`, `erased_places` (topic, partition, position): rows of a person who was erased."""
+
+    predictions: str = ""
+    messages: str = ""
+    erased_sources: frozenset[str] = frozenset()
+    erased_places: frozenset[tuple[str, int, int]] = frozenset()
+
+    @property
+    def some_labels(self) -> bool:
+        """Whether labels may be missing: they go with their predictions, or with their person."""
+        return self.predictions > _FIRST_DAY or bool(self.erased_sources or self.erased_places)
+
+
 class Rows(Struct, frozen=True, kw_only=True):
-    """The rows of the pipeline's schema in PostgreSQL."""
+    """The rows of the pipeline's schema in PostgreSQL. `kept`: what they need not hold."""
 
     predictions: list[PredictionRow]
     messages: list[MessageRow]
     refused: list[RefusedRow]
     labels: list[LabelRow] = []
+    kept: Kept = Kept()
 
 
 class Recording(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from automl_stream.topic_log import Record
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Entry, Reading
 from automl_stream.verify.recording import MessageRow, PredictionRow, Recording
 from schemas.messages import Prediction
 from schemas.topics import PREDICTIONS, TOPICS, Topic, topic_name
+from stream_apps.kept_days import record_day
 
 PREDICTIONS_TABLE = "predictions table"
 MESSAGES_TABLE = "messages table"
@@ -37,9 +39,16 @@ def check_predictions_table(reading: Reading, seen: Seen) -> Iterator[Difference
     refused = refused_records(reading.recording)
     if refused:
         seen.notes.append(f"PostgreSQL refused {len(refused)} predictions; they are in the table `refused`")
+    kept, gone = reading.recording.rows.kept, 0
     for source, entries in reading.predictions.items():
-        kept = [e for e in entries if (e.record.partition, e.record.offset) not in refused]
-        yield from _compare(source, kept, stored.pop(source, []))
+        rows = stored.pop(source, [])
+        if source in kept.erased_sources or entries[0].message.source_day < kept.predictions:
+            gone += 1
+            continue
+        wanted = [e for e in entries if (e.record.partition, e.record.offset) not in refused]
+        yield from _compare(source, wanted, rows)
+    if gone:
+        seen.notes.append(f"{gone} predictions are of days that retention has passed, or of a person who was erased")
     for source, rows in stored.items():
         yield _difference(source, "no row: there is no prediction", shown(rows[0]))
 
@@ -71,6 +80,9 @@ def check_messages_table(reading: Reading, seen: Seen) -> Iterator[Difference]:
         log, name = reading.recording.log(topic), topic_name(reading.recording.pipeline.name, topic)
         for record in log.records:
             seen.count += 1
+            if not topic.audited and gone(reading.recording, name, record):
+                stored.pop((name, record.partition, record.offset), None)
+                continue
             wanted = MessageRow(topic=name, partition=record.partition, position=record.offset,
                                 record_ts=record.timestamp, key=record.key, value=record.value)
             found = stored.pop((name, record.partition, record.offset), None)
@@ -80,6 +92,12 @@ def check_messages_table(reading: Reading, seen: Seen) -> Iterator[Difference]:
         for key in [key for key in stored if key[0] == name and log.judges(*key[1:])]:
             yield Difference(check=MESSAGES_TABLE, where=f"{name} {key[1]}/{key[2]}",
                              expected="no row: there is no such record", found=shown(stored[key]))
+
+
+def gone(recording: Recording, topic: str, record: Record) -> bool:
+    """Whether a row of `messages` or `refused` need not be there: retention has passed its day, or it was erased."""
+    kept, place = recording.rows.kept, (topic, record.partition, record.offset)
+    return place in kept.erased_places or record_day(record.timestamp) < kept.messages
 
 
 def _apart(row: Struct, other: Struct | None) -> str:

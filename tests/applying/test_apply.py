@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from automl_stream.applying import ConfigurationFailed, Definitions
 from automl_stream.cli import main
 from automl_stream.topic_log import TopicLog
 from kafka_access.access import KafkaAccess
-from kafka_access.definition import in_force
+from kafka_access.definition import UnreadableDefinition, in_force
 from schemas.codec import decode
 from schemas.messages import Configuration, DriftReport
-from schemas.topics import CONFIG, DRIFT_STATS, EVENTS
+from schemas.topics import CONFIG, DRIFT_STATS, EVENTS, topic_name
 from tests.live import Live
 from tests.tiny import event_bytes
+from tests.wait import wait_for
 
 START = 946_684_800_000
 
@@ -101,6 +103,20 @@ def test_of_two_that_change_the_same_version_the_second_is_told(live: Live, kafk
         definitions.publish(live.pipeline, text, "bob", "", -1)
     assert definitions.versions().offset == 0
     log.close()
+
+
+def test_a_pipeline_that_is_older_than_its_versions_runs_with_its_file(live: Live, kafka: KafkaAccess) -> None:
+    topic, admin = topic_name(live.name, CONFIG), AdminClient(kafka.librdkafka())
+    admin.delete_topics([topic])[topic].result(30)
+    wait_for(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
+    assert in_force(live.pipeline, kafka) == (live.pipeline, -1)
+
+
+def test_a_broker_that_does_not_answer_is_no_pipeline_without_versions(
+        live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kafka_access.definition.ANSWER_SECONDS", 0.5)
+    with pytest.raises(UnreadableDefinition, match="see to the broker"):
+        in_force(live.pipeline, KafkaAccess(servers="127.0.0.1:1"))
 
 
 def windows(live: Live, first: int, end: int) -> None:

@@ -92,8 +92,13 @@ def test_data_survives_a_killed_parent_and_ctrl_c_leaves_no_process(
     produce(addresses.kafka, b"kept")
     with psycopg.connect(addresses.database_url) as connection:
         connection.execute("CREATE TABLE t AS SELECT 'kept' AS value")
-    password = (home / "postgres.password").read_text()
-    assert not any(password in argument for process in orphans for argument in process.cmdline())
+    with psycopg.connect(addresses.service_database_url) as connection, \
+            pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CREATE TABLE mine (x int)")
+    passwords = [path.read_text() for path in home.glob("postgres*.password")]
+    assert len(passwords) == 3
+    assert not any(password in argument for process in orphans for argument in process.cmdline()
+                   for password in passwords)
 
     parent.kill()
     parent.communicate()

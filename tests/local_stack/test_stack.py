@@ -33,7 +33,12 @@ def test_what_it_does_not_name_is_ours_with_a_random_password_in_a_private_file(
     assert addresses.database_url == f"postgresql://automl_stream:{password}@127.0.0.1:15432/automl_stream"
     assert addresses.mlflow_uri == f"postgresql+psycopg://automl_stream:{password}@127.0.0.1:15432/mlflow"
     assert addresses.environment()["MLFLOW_DEFAULT_ARTIFACT_ROOT"] == str(tmp_path / "mlflow-artifacts")
-    assert password not in str(addresses.masked())
+    writer = (tmp_path / "postgres-writer.password").read_text()
+    assert (tmp_path / "postgres-writer.password").stat().st_mode & 0o777 == 0o600
+    services = f"postgresql://automl_stream_writer:{writer}@127.0.0.1:15432/automl_stream"
+    assert addresses.environment()["DATABASE_URL"] == services
+    assert writer != password
+    assert not any(secret in str(addresses.masked()) for secret in (password, writer))
     assert choose_addresses(tmp_path, Ports(), {}) == addresses
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from schemas.codec import EventCodec, decode, encode
 from schemas.messages import (
     Artifact,
+    AuditHead,
     Baseline,
     Candidate,
     Command,
@@ -115,6 +116,7 @@ EXAMPLES: list[Message] = [
                       model=Artifact(digest="ab", size=10, offset=5), profile=Artifact(digest="cd", size=3, offset=6),
                       predictions=Artifact(digest="ef", size=2, offset=7), reason="lower loss", decision_id="d1",
                       issued_at=1_769_817_600_000),
+    AuditHead(topic="p.commands", partition=0, position=7, chain="ab" * 32),
 ]
 
 

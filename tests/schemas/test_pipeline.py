@@ -58,6 +58,9 @@ FEATURE = '[[features]]\nname = "b"\n'
     ('[encoding]\nregistry = "x"', ["unknown key 'encoding.registry'", "allowed here: events, schema_registry"]),
     ('[encoding]\nschema_registry = "registry:8081"', ["'encoding.schema_registry'", "found 'registry", "http://"]),
     ('[encoding]\nschema_registry = "http://me:secret@x"', ["'encoding.schema_registry'", "SCHEMA_REGISTRY_AUTH"]),
+    ('[retention]\nevents = "0s"', ["'retention.events'", "found 0", "a positive duration"]),
+    ('[retention]\naudit = "1d"', ["unknown key 'retention.audit'", "drift_stats, events, labels, predictions"]),
+    ('[retention]\ntables = "6d"', ["'retention.tables'", "shorter than 'pipeline.label_horizon'"]),
 ])
 def test_a_bad_section_is_told_with_file_key_finding_and_what_is_allowed(section: str, words: list[str]) -> None:
     said = error_of(GOOD.format(section=section, feature=""))
@@ -177,3 +180,10 @@ def test_a_budget_in_time_is_that_time_in_windows(days: int, minutes: int) -> No
 def test_no_other_sentence_is_a_budget(text: str) -> None:
     with pytest.raises(ValueError, match="1 in N windows"):
         FalseAlarmBudget.parse(text)
+
+
+def test_retention_is_no_part_of_what_a_pipeline_is() -> None:
+    plain = parse_pipeline(GOOD.format(section="", feature=""), "p.toml")
+    kept = parse_pipeline(GOOD.format(section='[retention]\ntables = "400d"\nevents = "1d"', feature=""), "p.toml")
+    assert kept.retention != plain.retention
+    assert kept.digest == plain.digest

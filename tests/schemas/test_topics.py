@@ -38,7 +38,8 @@ PARTIES = {"producers": ["producers", DEFINITION], "trainer": ["trainer"],
            "command line": ["automl_stream/models", "automl_stream/applying.py"],
            "monitor": ["stream_apps/monitor.py", "stream_apps/quality_watch.py", "stream_apps/said_before.py",
                        "stream_apps/configuration.py"],
-           "labels": ["stream_apps/labels.py", DEFINITION], "record": ["stream_apps/record.py"],
+           "labels": ["stream_apps/labels.py", DEFINITION], "operator": ["automl_stream/audit"],
+           "record": ["stream_apps/record.py", "stream_apps/audit.py"],
            "score": [*(f"stream_apps/{name}.py" for name in ("score", "checkpoints", "partition", "model_follower")),
                      DEFINITION]}
 CONSTANTS = {name: value for name, value in vars(topics).items() if isinstance(value, Topic)}

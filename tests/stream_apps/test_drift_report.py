@@ -107,6 +107,18 @@ def test_another_version_of_the_definition_judges_what_was_remembered_and_its_re
     assert third.config == 8
 
 
+def test_what_is_compiled_is_kept_until_another_version_comes() -> None:
+    judging = judge()
+    judging.judge(window(20_000, reference()))
+    compiled = judging._watched
+    judging.obey(PIPELINE, -1)
+    judging.judge(window(30_000, reference()))
+    assert judging._watched is compiled
+    judging.obey(PIPELINE, 3)
+    judging.judge(window(40_000, reference()))
+    assert judging._watched is not compiled
+
+
 def test_the_alerts_id_depends_on_pipeline_profile_kind_and_window_only() -> None:
     first, later = judge(), judge()
     alert = first.alert(*first.judge(window(20_000, moved()), 77), MODEL)

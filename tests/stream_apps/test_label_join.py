@@ -17,6 +17,7 @@ from schemas.pipeline import Pipeline, parse_pipeline
 from stream_apps.label_join import Connection, LabelJoin
 from stream_apps.label_states import StoredLabel
 from stream_apps.labels import LabelAgent
+from stream_apps.migrations.migrate import migrate
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
@@ -52,13 +53,15 @@ class Desk:
 @asynccontextmanager
 async def opened(url: str, schema: str, task: str = "binary", keys: str = "") -> AsyncIterator[Desk]:
     pipeline = parse_pipeline(definition(schema, task).replace("[windows]", f"{keys}\n[windows]", 1), "tiny.toml")
+    await asyncio.to_thread(migrate, url, schema)  # a cable to PostgreSQL runs in this loop
     storage = Storage(url, schema)
-    recorder = Recorder(pipeline, storage, FakeApp())  # type: ignore[arg-type]
+    recorder = Recorder(pipeline, storage, FakeApp(), FakeDelivery())  # type: ignore[arg-type]
     try:
         yield Desk(pipeline=pipeline, url=url, storage=storage, join=LabelJoin(storage, pipeline.pipeline),
                    recorder=recorder)
     finally:
         forget_metrics(recorder)
+        forget_metrics(recorder.auditor)
         await storage._drop()
 
 

@@ -12,8 +12,10 @@ from schemas.codec import decode, encode
 from schemas.messages import Label, LabelledEvent, QualityReport
 from schemas.pipeline import Pipeline
 from schemas.topics import EVENTS, LABELLED, LABELS, PREDICTIONS, QUALITY
+from stream_apps.migrations.migrate import migrate
 from tests.conftest import Backends
 from tests.live import Live
+from tests.logins import writer_login
 from tests.tiny import definition, event_bytes
 from trainer.history import History
 
@@ -29,10 +31,12 @@ def text(name: str, keys: str = KEYS) -> str:
 def live(backends: Backends, tmp_path: Path) -> Iterator[Live]:
     live = Live(backends.kafka, tmp_path, text)
     live.announce(1.0, -1)
-    for service in ("score", "record", "labels", "monitor"):
-        live.start(service, DATABASE_URL=backends.database_url)
-    yield live
-    live.close()
+    migrate(backends.database_url, live.name)
+    with writer_login(backends.database_url) as url:
+        for service in ("score", "record", "labels", "monitor"):
+            live.start(service, DATABASE_URL=url)
+        yield live
+        live.close()
     with psycopg.connect(backends.database_url) as connection:
         connection.execute(f'drop schema if exists "{live.name}" cascade'.encode())
 
@@ -133,10 +137,12 @@ def silent(backends: Backends, tmp_path: Path) -> Iterator[Live]:
     live = Live(backends.kafka, tmp_path,
                 lambda name: text(name, 'unlabelled_after = "1m -> no"\n[windows]'))
     live.announce(1.0, -1)
-    for service in ("score", "record", "labels", "monitor"):
-        live.start(service, DATABASE_URL=backends.database_url)
-    yield live
-    live.close()
+    migrate(backends.database_url, live.name)
+    with writer_login(backends.database_url) as url:
+        for service in ("score", "record", "labels", "monitor"):
+            live.start(service, DATABASE_URL=url)
+        yield live
+        live.close()
     with psycopg.connect(backends.database_url) as connection:
         connection.execute(f'drop schema if exists "{live.name}" cascade'.encode())
 

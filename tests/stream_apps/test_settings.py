@@ -22,8 +22,8 @@ def test_what_is_not_given_has_its_default() -> None:
 
 
 def test_what_is_given_is_taken() -> None:
-    found = read_settings(NEEDED | {"AUTOML_STREAM_INSTANCE": "7", "METRICS_PORT": "9100", "DATABASE_URL": "u"})
-    assert (found.instance, found.metrics_port, found.database_url) == ("7", 9_100, "u")
+    found = read_settings(NEEDED | {"AUTOML_STREAM_INSTANCE": "7", "METRICS_PORT": "9100", "DATABASE_URL": "postgresql:///u"})
+    assert (found.instance, found.metrics_port, found.database_url) == ("7", 9_100, "postgresql:///u")
 
 
 def test_what_outlives_the_service_is_kept_where_it_is_told() -> None:
@@ -37,6 +37,21 @@ def test_a_missing_setting_is_named(name: str, value: str | None) -> None:
     environment = {k: v for k, v in NEEDED.items() if k != name} | ({} if value is None else {name: value})
     with pytest.raises((MissingSetting, UnusableAccess), match=f"{name} is not set; it must hold"):
         read_settings(environment)
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://ada:hush@db:5432/x", "postgres://db/x", "host=db password='hu sh' dbname=x"])
+def test_a_database_that_can_be_read_is_taken_as_it_is(url: str) -> None:
+    assert read_settings(NEEDED | {"DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize("url", [
+    "postgresq://ada:hush@db/x", "ada:hush@db/x", "postgresql://ada:hu/sh@db/x", "postgresql://ada:hush@db:port/x",
+    "hush", "host=db password='hush"])
+def test_a_database_that_cannot_be_read_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(MissingSetting, match="DATABASE_URL cannot be read") as caught:
+        read_settings(NEEDED | {"DATABASE_URL": url})
+    assert "hu" not in str(caught.value)
 
 
 @pytest.mark.parametrize("port", ["web", "-1", "65536", "1.5"])

@@ -57,6 +57,14 @@ def test_while_paused_nothing_happens_by_itself_and_after_resume_it_does(begin: 
     assert "promoted" in [d.verdict for d in driver.decisions]
 
 
+def test_an_erasure_is_nothing_to_decide(begin: Run) -> None:
+    driver = begin()
+    before = driver.session.snapshot()
+    driver.command("erase")
+    assert driver.decisions == []
+    assert replace(driver.session.snapshot(), covered_commands=before.covered_commands) == before
+
+
 def test_what_passes_the_gate_while_paused_awaits_an_operators_word(begin: Run, stream: Stream) -> None:
     driver = begin(260)
     driver.command("refresh")

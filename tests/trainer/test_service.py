@@ -106,6 +106,25 @@ def test_commands_are_obeyed_at_their_row_and_an_earlier_version_serves_again_as
     assert {str(v.version) for v in bench.versions().values()} == {a.version for a in bench.announcements()}
 
 
+def test_a_version_of_the_definition_applies_before_its_row_and_outlives_a_restart(
+        bench: Workbench, stream: Stream) -> None:
+    bench.bootstrap(stream(bench.pipeline, 0, 300))
+    assert bench.pipeline.retraining.refresh_labels == 100
+    rarely = bench.definition.replace("refresh_labels = 100", "refresh_labels = 100000")
+    bench.configure(rarely, labelled_offset=500)
+    bench.label(stream(bench.pipeline, 300, 700))
+    doomed = bench.start()
+    bench.wait_until_covered()
+    assert bench.state().covered_config == 1
+    doomed.kill()
+    doomed.wait()
+    bench.start()
+    bench.label(stream(bench.pipeline, 700, 900))
+    bench.wait_until_covered()
+    trained = [d.at for d in bench.decisions() if d.verdict == "trained" and d.trigger == "refresh"]
+    assert trained == [350, 450]
+
+
 def test_an_announcement_against_a_former_champion_is_lost(bench: Workbench, stream: Stream) -> None:
     bench.bootstrap(stream(bench.pipeline, 0, 300))
     announcer = Announcer(bench.pipeline, bench.reader, bench.writer, lambda: 1)

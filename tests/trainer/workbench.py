@@ -13,11 +13,20 @@ from mlflow.entities.model_registry import ModelVersion
 
 from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
-from schemas.messages import Command, DriftAlert, LabelledEvent, ModelAnnouncement, TrainerState, TrainingDecision
+from schemas.messages import (
+    Command,
+    Configuration,
+    DriftAlert,
+    LabelledEvent,
+    ModelAnnouncement,
+    TrainerState,
+    TrainingDecision,
+)
 from schemas.model_log import ModelLog
 from schemas.pipeline import Pipeline
 from schemas.topics import (
     COMMANDS,
+    CONFIG,
     DRIFT_ALERTS,
     LABELLED,
     MODEL_UPDATES,
@@ -46,6 +55,7 @@ class Workbench:
         self.reader, self.writer = LogReader(self.connections.kafka), LogWriter(self.connections.kafka)
         self._file = folder / "pipeline.toml"
         self._file.write_text(definition)
+        self.definition = definition
         self._log = (folder / "trainer.log").open("w")
         self._environment = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.servers, "AUTOML_STREAM_PIPELINE": str(self._file), "OMP_NUM_THREADS": "1",
@@ -86,6 +96,11 @@ class Workbench:
 
     def command(self, command: Command) -> None:
         self.writer.write(self._topic(COMMANDS), command.command_id, encode(command))
+
+    def configure(self, text: str, labelled_offset: int) -> None:
+        """Publish the first version of the definition."""
+        self.writer.write(self._topic(CONFIG), self.pipeline.name, encode(Configuration(
+            text=text, digest="", replaces=-1, by="ada", labelled_offset=labelled_offset, issued_at=0)))
 
     def state(self) -> TrainerState:
         return [decode(value, TrainerState) for value in self._values(TRAINER_STATE)][-1]

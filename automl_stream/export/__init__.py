@@ -1,0 +1,1 @@
+"""Predictions with their labels, out of PostgreSQL into files, day by day."""
