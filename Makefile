@@ -27,7 +27,7 @@ test: setup ## all tests, on a real broker and a real database
 chaos: setup ## every fault in full, over a million events and more: about 100 minutes
 	$(BIN)/python -m tests.chaos --json
 	$(BIN)/python -m tests.chaos --churn --json
-	for fault in shapes fuzz swaps not_finite trainer recorder; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
+	for fault in shapes fuzz swaps not_finite agreement trainer recorder; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
 	for name in scoring latency profile growth swap recorder retraining memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done
