@@ -5,6 +5,7 @@ waits in the figures too (coordinated omission; see open_loop.py).
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ PATIENCE = 30.0  # seconds after the last request was due
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """Seconds on the loop's clock, an entry a request, and how often each status was answered."""
+    """Seconds on the monotonic clock, an entry a request, and how often each status was answered. uvloop's own clock
+    knows whole milliseconds only."""
 
     due: NDArray[np.float64]
     sent: NDArray[np.float64]
@@ -55,12 +57,12 @@ def drive(port: int, requests: Sequence[bytes], schedule: Schedule, connections:
 
 async def _drive(port: int, requests: Sequence[bytes], schedule: Schedule, connections: int) -> Heard:
     loop = asyncio.get_running_loop()
-    driver = _Driver(requests, loop.time() + 0.1 + schedule.due())
+    driver = _Driver(requests, time.monotonic() + 0.1 + schedule.due())
     for _ in range(connections):
         _, connection = await loop.create_connection(lambda: _Connection(driver), "127.0.0.1", port)
         driver.free.append(connection)
     for number, moment in enumerate(driver.due.tolist()):
-        if (wait := moment - loop.time()) > 0:
+        if (wait := moment - time.monotonic()) > 0:
             await asyncio.sleep(wait)
         driver.send(number)
     try:
@@ -92,7 +94,7 @@ class _Driver:
 
     def answered(self, connection: "_Connection", status: int) -> None:
         """An answer is complete."""
-        self.arrived[connection.number] = asyncio.get_running_loop().time()
+        self.arrived[connection.number] = time.monotonic()
         self.statuses[status] += 1
         self.left -= 1
         if self._waiting:
@@ -108,7 +110,7 @@ class _Driver:
             self.done.set_exception(OpenLoopError("a connection was closed"))
 
     def _write(self, connection: "_Connection", number: int) -> None:
-        self.sent[number] = asyncio.get_running_loop().time()
+        self.sent[number] = time.monotonic()
         connection.send(number, self._requests[number])
 
 
