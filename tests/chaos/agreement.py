@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from kafka_access.access import KafkaAccess
 from schemas.codec import decode
 from schemas.messages import Prediction, Recipe
 from schemas.pipeline import Task
@@ -38,20 +39,20 @@ class Figures(Struct, frozen=True, kw_only=True):
     furthest: float
 
 
-def run(servers: str, directory: Path, full: bool) -> Figures:
+def run(kafka: KafkaAccess, directory: Path, full: bool) -> Figures:
     """Ask and stream rows of every task.
 
     Raises:
         AssertionError: where two of the three differ.
     """
     tasks, rows = (TASKS, 100_000) if full else (TASKS[:1], 3_000)
-    parts = [_play(servers, directory, task, 1 + rows // len(tasks)) for task in tasks]
+    parts = [_play(kafka, directory, task, 1 + rows // len(tasks)) for task in tasks]
     return Figures(tasks=tasks, rows=sum(same for same, _ in parts), same_in_api_and_stream=sum(s for s, _ in parts),
                    furthest=max(furthest for _, furthest in parts))
 
 
-def _play(servers: str, directory: Path, task: Task, count: int) -> tuple[int, float]:
-    live = Asked(servers, directory, lambda name: DEFINITION.format(name=name, task=task))
+def _play(kafka: KafkaAccess, directory: Path, task: Task, count: int) -> tuple[int, float]:
+    live = Asked(kafka, directory, lambda name: DEFINITION.format(name=name, task=task))
     try:
         expert = _serve(live)
         events = [labelled_row(live.pipeline, FITTED + k) for k in range(count)]

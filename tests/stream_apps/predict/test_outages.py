@@ -23,7 +23,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 
 @pytest.fixture
 def mortal(brokers: Brokers, tmp_path: Path) -> Iterator[Asked]:
-    found = Asked(brokers.bootstrap_servers, tmp_path)
+    found = Asked(brokers.kafka, tmp_path)
     yield found
     found.close()
 
