@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 from automl_stream.local_stack.ports import LOOPBACK
 from bench.http_load import drive, post
 from bench.lab import BenchPipeline, Lab
+from bench.latency import warm_the_broker
 from bench.open_loop import OpenLoopError, Schedule, percentiles
 from bench.race import OURS
 from bench.result import Table, say
@@ -57,6 +58,7 @@ def measure(lab: Lab, rounds: int, seconds: float) -> Rounds:
     """
     singles = Schedule(rate=SINGLES, seconds=WARM_UP + seconds)
     batches = Schedule(rate=BATCHES, seconds=WARM_UP + seconds)
+    warm_the_broker(lab, PARTITIONS)
     found: Rounds = {name: {"one": [], "many": []} for name in (OURS, *PEERS)}
     with lab.pipeline(features=FEATURES, partitions=PARTITIONS) as pipeline:
         processes, doors = pipeline.start_workers(1), []

@@ -99,6 +99,7 @@ def test_an_explanation_adds_up_to_the_score_and_without_time_for_it_the_answer_
     assert "explanation" not in asked.ask(event(5)).json()
 
 
-def _explained(live: Asked) -> dict[str, Any] | None:
+def _explained(live: Asked) -> dict[str, Any]:
+    """An answer with its explanation; nothing while the explainer starts."""
     answer = live.ask(event(2), explain="true").json()
-    return answer if "explanation" in answer else None
+    return answer if "explanation" in answer else {}
