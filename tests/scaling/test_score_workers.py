@@ -146,11 +146,11 @@ def test_doors_open_where_there_are_tokens_each_pipeline_at_ports_of_its_own(tmp
     shut = sleepers(tmp_path, Ports())
     assert (shut.doors(), [service.name for service in shut.single()]) == ({}, [f"tiny-{name}" for name in SINGLE])
     found = msgspec.structs.replace(sleepers(tmp_path, ports_of(2, Ports())), tokens={"AUTOML_STREAM_TOKENS_FILE": "f"})
-    opened = found.single()[len(SINGLE):]
-    assert found.doors() == {"tiny-ingestion": "http://127.0.0.1:8021", "tiny-prediction": "http://127.0.0.1:8022"}
-    assert [service.name for service in opened] == list(found.doors())
-    assert {service.env["AUTOML_STREAM_TOKENS_FILE"] for service in opened} == {"f"}
-    assert opened[0].env["AUTOML_STREAM_INGESTION_PORT"] == "8021"
+    ingestion, prediction = found.single()[-2:]
+    assert found.doors() == {ingestion.name: "http://127.0.0.1:8021", prediction.name: "http://127.0.0.1:8022"}
+    assert (ingestion.env["AUTOML_STREAM_INGESTION_PORT"], prediction.env["AUTOML_STREAM_PREDICTION_PORT"]) == (
+        "8021", "8022")
+    assert {door.env["AUTOML_STREAM_TOKENS_FILE"] for door in (ingestion, prediction)} == {"f"}
 
 
 def test_a_home_keeps_a_token_that_only_its_owner_can_read_unless_tokens_are_given(tmp_path: Path) -> None:
