@@ -30,7 +30,7 @@ chaos: setup ## every fault in full, over a million events and more: about 100 m
 	for fault in shapes fuzz swaps not_finite agreement trainer recorder; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
-	for name in scoring latency profile growth swap recorder retraining memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done
+	for name in scoring latency http profile growth swap recorder retraining memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done
 	$(BIN)/python -m bench.report
 
 lint: setup ## style, types, import rules, unused dependencies

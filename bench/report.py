@@ -14,7 +14,7 @@ from bench.decisions import pictures
 from bench.result import RESULTS, Chart, Result, Table, cell, say
 
 DOCS = Path(__file__).parents[1] / "docs"
-ORDER = ("scoring", "latency", "profile", "growth", "swap", "recorder", "retraining", "memory", "closing")
+ORDER = ("scoring", "latency", "http", "profile", "growth", "swap", "recorder", "retraining", "memory", "closing")
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m bench.report` from bench/results; do not edit. `make bench` measures everything again.

@@ -8,7 +8,7 @@ row under their profile. Run: python -m stream_apps.monitor
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +22,7 @@ from drift.profile import ReferenceProfile
 from kafka_access.access import KafkaAccess
 from kafka_access.definition import in_force
 from schemas.codec import encode
-from schemas.configuration import NO_VERSION, taken_live
+from schemas.configuration import NO_VERSION, Version, taken_live
 from schemas.messages import DriftAlert, DriftReport, Firing, Model, WindowRecord
 from schemas.model_log import NO_EPOCH, Accepted, ModelLog
 from schemas.pipeline import Pipeline, load_pipeline
@@ -82,12 +82,13 @@ class MonitorMetrics:
 
 
 class Monitor:
-    """Closes windows in event-time order and judges them."""
+    """Closes windows in event-time order and judges them; `newest` gives the newest version of the definition."""
 
-    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery,
+                 newest: Callable[[], Version | None]) -> None:
         self._pipeline = pipeline
         self._config = NO_VERSION
-        self.definition = DefinitionFollower(pipeline.name, kafka)
+        self._newest = newest
         self._kafka = kafka
         self._app = app
         self._delivery = delivery
@@ -160,7 +161,7 @@ class Monitor:
 
     def _obey(self, judge: DriftJudge) -> None:
         """Judge by the newest version: a report names it, and a window that has one is never judged again."""
-        version = self.definition.current
+        version = self._newest()
         if version is not None and version.offset != self._config:
             self._config = version.offset
             self._pipeline = taken_live(self._pipeline, version.pipeline, "monitor")
@@ -241,7 +242,8 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
         kafka=settings.kafka, group=f"{pipeline.name}.monitor",
         instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
     delivery = Delivery(settings.kafka)
-    monitor = Monitor(pipeline, settings.kafka, app, delivery)
+    definition = DefinitionFollower(pipeline.name, settings.kafka)
+    monitor = Monitor(pipeline, settings.kafka, app, delivery, lambda: definition.current)
     quality = QualityWatch(pipeline, settings.kafka, app, delivery)
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
     app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
@@ -249,7 +251,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
     @app.task
     async def follow(app: StreamApp) -> None:
         try:
-            await monitor.definition.run()
+            await definition.run()
         except Exception as error:
             await die(app, error)
             raise

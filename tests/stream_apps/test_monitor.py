@@ -87,7 +87,7 @@ def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 
 @pytest.fixture
 def watching(stage: Stage) -> Iterator[Monitor]:
-    watching = Monitor(PIPELINE, "", stage, stage)  # type: ignore[arg-type]
+    watching = Monitor(PIPELINE, "", stage, stage, lambda: None)  # type: ignore[arg-type]
     watching._ledger.partitions = 1
     stage.come_back = watching.assigned
     yield watching

@@ -78,7 +78,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def restarted() -> Iterator[Monitor]:
     """It has said everything but the last window, more windows under the second profile than it remembers."""
-    monitor = Monitor(PIPELINE, "", FakeApp(), FakeDelivery())  # type: ignore[arg-type]
+    monitor = Monitor(PIPELINE, "", FakeApp(), FakeDelivery(), lambda: None)  # type: ignore[arg-type]
     reported = {(k * SIZE, artifact(PROFILES[k >= CHANGED]).digest): (k + 1) * LABELS for k in range(WINDOWS - 1)}
     monitor._start_again(SaidBefore(reported=reported, alerted={}, partitions=1))
     yield monitor

@@ -1,0 +1,148 @@
+"""The whole loop on a broker with TLS, passwords and permissions, each service as a user of its own; every secret in it
+is one that nothing else contains."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg
+import pytest
+from msgspec import Struct
+
+from automl_stream.local_stack.ports import unused_ports
+from kafka_access.acls import permissions
+from schemas.topics import DRIFT_STATS, LABELLED, MODEL_UPDATES, PREDICTIONS, QUALITY, TRAINING_DECISIONS
+from tests.conftest import Backends
+from tests.kafka_access.secured import SecuredBroker
+from tests.live import Live
+
+ROWS, TRAINED = 450, 200
+PATIENCE_SECONDS = 400.0
+MODULES = {service: f"stream_apps.{service}" for service in ("score", "monitor", "labels", "record")} | {
+    "trainer": "trainer"}
+
+PIPELINE = """
+[pipeline]
+name = "{name}"
+task = "binary"
+partitions = 2
+[replay]
+label = "left"
+entity = "customer"
+[windows]
+size = "50s"
+lateness = "2s"
+quality_labels = 100
+[retraining]
+refresh_labels = 100
+min_new_labels = 100
+families = ["logistic"]
+windows = ["all"]
+[gate]
+min_rows = 50
+[[features]]
+name = "a"
+type = "number"
+[[features]]
+name = "c"
+type = "category"
+"""
+
+
+class Loop(Struct, frozen=True, kw_only=True):
+    """What runs, and what it runs on. `metrics`: port by service; `secrets`: all passwords, by whose they are."""
+
+    live: Live
+    broker: SecuredBroker
+    directory: Path
+    database_url: str
+    metrics: dict[str, int]
+    secrets: dict[str, str]
+
+    def command(self, user: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """`automl-stream` as a user."""
+        return subprocess.run([sys.executable, "-m", "automl_stream", *arguments], text=True, capture_output=True,
+                              env=os.environ | self.broker.environment(user) | settings, check=False, timeout=240)
+
+
+@pytest.fixture(scope="package")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    with SecuredBroker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="package")
+def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """The loop after it has gone round: rows are scored, counted, labelled, judged, trained on and recorded."""
+    directory = tmp_path_factory.mktemp("loop")
+    live = Live(broker.kafka, directory, lambda name: PIPELINE.format(name=name))
+    broker.allow(permissions(live.name))
+    password = f"canary-{secrets.token_hex(12)}"
+    ports = unused_ports()
+    loop = Loop(live=live, broker=broker, directory=directory, database_url=user_of(backends, live.name, password),
+                metrics={service: ports.metrics + place for place, service in enumerate(MODULES)},
+                secrets={"PostgreSQL": password, **broker.passwords})
+    try:
+        go_round(loop)
+        yield loop
+    finally:
+        live.close()
+        with psycopg.connect(backends.database_url) as connection:
+            connection.execute(f'drop owned by "{live.name}" cascade'.encode())
+            connection.execute(f'drop role "{live.name}"'.encode())
+
+
+def user_of(backends: Backends, name: str, password: str) -> str:
+    """A user of PostgreSQL who may make a schema, and nothing that he did not make; the URL for him."""
+    url = urlsplit(backends.database_url)
+    with psycopg.connect(backends.database_url) as connection:
+        connection.execute(f"create role \"{name}\" login createrole password '{password}'".encode())
+        connection.execute(f'grant create on database "{url.path.strip("/")}" to "{name}"'.encode())
+    return url._replace(netloc=f"{name}:{password}@{url.hostname}:{url.port}").geturl()
+
+
+def go_round(loop: Loop) -> None:
+    """Bootstrap, start everything, replay, and wait until all has been said."""
+    live, file = loop.live, customers(loop.directory)
+    registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{loop.directory}/mlflow.db",
+                "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(loop.directory / "artifacts")}
+    done = loop.command("operator", "bootstrap", str(file), "--pipeline", str(live.file), "--rows", str(TRAINED),
+                        **registry)
+    assert done.returncode == 0, done.stderr
+    for service, module in MODULES.items():
+        database = {"DATABASE_URL": loop.database_url} if service in ("labels", "record") else {}
+        live.start(service, module=module, METRICS_PORT=str(loop.metrics[service]), **registry, **database,
+                   **loop.broker.environment(service))
+    done = loop.command("producers", "replay", str(file), "--pipeline", str(live.file), "--from-row", str(TRAINED))
+    assert done.returncode == 0, done.stderr
+    wait = PATIENCE_SECONDS
+    live.until(lambda: live.count(PREDICTIONS) == ROWS - TRAINED, "predictions", wait)
+    live.until(lambda: live.count(LABELLED) == ROWS, "labelled events", wait)
+    live.until(lambda: live.count(DRIFT_STATS) == (ROWS - TRAINED) // 50, "reports of all windows", wait)
+    live.until(lambda: live.count(QUALITY) > 0, "a quality report", wait)
+    live.until(lambda: live.count(TRAINING_DECISIONS) > live.count(MODEL_UPDATES), "a decision of the trainer", wait)
+    live.until(lambda: recorded(loop) == ROWS - TRAINED, "recorded predictions", wait)
+
+
+def customers(directory: Path) -> Path:
+    """Rows that a model can learn."""
+    random = np.random.default_rng(0)
+    a = random.normal(size=ROWS)
+    left = random.random(ROWS) < 1 / (1 + np.exp(-2 * a))
+    lines = [f"{k % 40},{a[k]:.4f},{'xyz'[k % 3]},{'yes' if left[k] else 'no'}" for k in range(ROWS)]
+    path = directory / "customers.csv"
+    path.write_text("\n".join(["customer,a,c,left", *lines]) + "\n")
+    return path
+
+
+def recorded(loop: Loop) -> int:
+    """Predictions in PostgreSQL."""
+    with psycopg.connect(loop.database_url) as connection:
+        row = connection.execute(f'select count(*) from "{loop.live.name}".predictions'.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
