@@ -12,6 +12,7 @@ from automl_stream.verify.command import add_command, reachable
 from automl_stream.verify.errors import NoAddress
 from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import Verdict
+from kafka_access.access import KafkaAccess
 from schemas.topics import PREDICTIONS
 
 from .model import PIPELINE
@@ -83,6 +84,6 @@ def test_a_pipeline_file_that_is_not_there_is_wrong_use(app: typer.Typer) -> Non
 
 def test_the_environment_names_the_addresses(tmp_path: Path) -> None:
     with reachable(tmp_path, ADDRESSES) as found:
-        assert found == ("kafka:1", "postgresql://db")
+        assert found == (KafkaAccess(servers="kafka:1"), "postgresql://db")
     with pytest.raises(NoAddress, match="DATABASE_URL"), reachable(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "kafka:1"}):
         pass
