@@ -57,9 +57,8 @@ class EventLog:
         """Connect in the background; `patience`: seconds until an append is given up."""
         self._topic = topic
         self._patience = patience
-        self._settings = {**kafka.librdkafka(), **_SETTINGS, "message.timeout.ms": round(patience * 1_000),
-                          "error_cb": self._heard}
-        self._producer = Producer(self._settings)
+        self._kafka = kafka
+        self._producer = self._new_producer()
         self._broken = False
         self.away = False
         self._closed = threading.Event()
@@ -89,11 +88,16 @@ class EventLog:
         except (KafkaException, BufferError) as error:
             self.away = True
             raise NotConfirmed(f"Kafka refused: {error}") from error
+
     def close(self) -> None:
         """Wait a moment for what is on its way."""
         self._producer.flush(self._patience)
         self._closed.set()
         self._thread.join()
+
+    def _new_producer(self) -> Producer:
+        return Producer({**self._kafka.librdkafka(), **_SETTINGS, "message.timeout.ms": round(self._patience * 1_000),
+                         "error_cb": self._heard})
 
     def _listen(self) -> None:
         while not self._closed.is_set():
@@ -101,7 +105,7 @@ class EventLog:
             if self.away:
                 self.away = not self._answers()
             if self._broken:
-                broken, self._producer, self._broken = self._producer, Producer(self._settings), False
+                broken, self._producer, self._broken = self._producer, self._new_producer(), False
                 broken.purge()
                 broken.flush(POLL_SECONDS)
 

@@ -17,6 +17,8 @@ from msgspec import Struct
 from automl_stream.local_stack.ports import unused_ports
 from kafka_access.acls import permissions
 from schemas.topics import DRIFT_STATS, LABELLED, MODEL_UPDATES, PREDICTIONS, QUALITY, TRAINING_DECISIONS
+from stream_apps.migrations.migrate import migrate
+from stream_apps.roles import WRITER
 from tests.conftest import Backends
 from tests.kafka_access.secured import SecuredBroker
 from tests.live import Live
@@ -93,16 +95,17 @@ def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.Tem
     finally:
         live.close()
         with psycopg.connect(backends.database_url) as connection:
-            connection.execute(f'drop owned by "{live.name}" cascade'.encode())
+            connection.execute(f'drop schema "{live.name}" cascade'.encode())
             connection.execute(f'drop role "{live.name}"'.encode())
 
 
 def user_of(backends: Backends, name: str, password: str) -> str:
-    """A user of PostgreSQL who may make a schema, and nothing that he did not make; the URL for him."""
+    """A user of PostgreSQL who may act as the writer, and nothing else; the URL for him. The tables are there."""
     url = urlsplit(backends.database_url)
+    migrate(backends.database_url, name)
     with psycopg.connect(backends.database_url) as connection:
-        connection.execute(f"create role \"{name}\" login createrole password '{password}'".encode())
-        connection.execute(f'grant create on database "{url.path.strip("/")}" to "{name}"'.encode())
+        connection.execute(f"create role \"{name}\" login password '{password}'".encode())
+        connection.execute(f'grant {WRITER} to "{name}"'.encode())
     return url._replace(netloc=f"{name}:{password}@{url.hostname}:{url.port}").geturl()
 
 
