@@ -63,6 +63,7 @@ class Loop(Struct, frozen=True, kw_only=True):
     broker: SecuredBroker
     directory: Path
     database_url: str
+    whole_database_url: str  # of a user who may read every table
     metrics: dict[str, int]
     secrets: dict[str, str]
 
@@ -87,6 +88,7 @@ def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.Tem
     password = f"canary-{secrets.token_hex(12)}"
     ports = unused_ports()
     loop = Loop(live=live, broker=broker, directory=directory, database_url=user_of(backends, live.name, password),
+                whole_database_url=backends.database_url,
                 metrics={service: ports.metrics + place for place, service in enumerate(MODULES)},
                 secrets={"PostgreSQL": password, **broker.passwords})
     try:

@@ -59,7 +59,7 @@ def records(loop: Loop) -> Iterator[Place]:
 
 def rows(loop: Loop) -> Iterator[Place]:
     """Every row of every table of the pipeline."""
-    with psycopg.connect(loop.database_url) as connection:
+    with psycopg.connect(loop.whole_database_url) as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = %s", [loop.live.name])
         for (table,) in tables.fetchall():
             place = sql.Identifier(loop.live.name, table)
