@@ -2,9 +2,10 @@
 
 import time
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 
 from automl_stream.demo.frozen import read_first_model
+from automl_stream.one_record import Unconfirmed, write_record
 from automl_stream.topic_log import TopicLog
 from automl_stream.wrong_use import WrongUse
 from kafka_access.access import KafkaAccess
@@ -13,10 +14,8 @@ from schemas.codec import decode, encode
 from schemas.configuration import ConfigurationLog, Version, refusals
 from schemas.messages import Configuration, DriftReport
 from schemas.pipeline import Pipeline
-from schemas.topics import CONFIG, DRIFT_STATS, LABELLED, MAX_RECORD_BYTES, MODEL_UPDATES, topic_name
+from schemas.topics import CONFIG, DRIFT_STATS, LABELLED, MODEL_UPDATES, topic_name
 from stream_apps.model_slot import UnusableModel
-
-_CONFIRM_SECONDS = 30.0
 
 
 class ConfigurationFailed(Exception):
@@ -71,20 +70,12 @@ class Definitions:
         return version
 
     def _write(self, value: bytes) -> int:
-        offsets, failed = list[int](), list[str]()
-        producer = Producer({**self._kafka.librdkafka(), "enable.idempotence": True, "log_level": 2,
-                             "message.max.bytes": MAX_RECORD_BYTES,
-                             "message.timeout.ms": round(_CONFIRM_SECONDS * 1_000)})
         try:
-            producer.produce(self._topic, value, self._name, partition=0, on_delivery=lambda error, message: (
-                failed.append(error.str()) if error else offsets.append(message.offset() or 0)))
-            producer.flush(_CONFIRM_SECONDS + 1)
-        except KafkaException as error:
-            failed.append(error.args[0].str())
-        if failed or not offsets:
-            raise ConfigurationFailed(f"{self._topic} took no version ({', '.join(failed) or 'no answer'}); see to the "
-                                      "broker and apply it again")
-        return offsets[0]
+            return write_record(self._kafka, self._topic, self._name, value)
+        except (KafkaException, Unconfirmed) as error:
+            why = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            raise ConfigurationFailed(f"{self._topic} took no version ({why}); see to the broker and apply it again"
+                                      ) from error
 
     def _unlike_what_serves(self, pipeline: Pipeline) -> list[str]:
         updates, reports = topic_name(self._name, MODEL_UPDATES), topic_name(self._name, DRIFT_STATS)

@@ -4,11 +4,12 @@ from confluent_kafka import KafkaException
 
 from automl_stream.applying import ConfigurationFailed
 from automl_stream.audit.errors import AuditError, UnknownEvent, UnknownRow
+from automl_stream.database import DatabaseAway
 from automl_stream.dead_letters.errors import DeadLettersError, UnknownSource
 from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
-from automl_stream.erasure.errors import ErasureError
-from automl_stream.export.errors import ExportError, TargetTaken
+from automl_stream.erasure.errors import NotAllowed
+from automl_stream.export.errors import TargetTaken
 from automl_stream.local_stack.errors import LocalStackError, UnknownService
 from automl_stream.models.errors import ModelsError, UnknownVersion
 from automl_stream.partitions import PartitionsFailed
@@ -27,7 +28,7 @@ FOUND_WANTING, WRONG_USE = 1, 2
 
 _WRONG_USE = (TargetTaken, UnknownDecision, UnknownEvent, UnknownRow, UnknownService, UnknownSource, UnknownVersion,
               WrongUse, PipelineError, UnusableAccess)
-_EXPECTED = (AuditError, ConfigurationFailed, UnreadableDefinition, DeadLettersError, ErasureError, ExportError,
+_EXPECTED = (AuditError, ConfigurationFailed, UnreadableDefinition, DatabaseAway, DeadLettersError, NotAllowed,
              LocalStackError, MigrationError, ModelsError, TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed,
              DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
 

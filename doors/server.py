@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from typing import Any, cast
 
+import structlog
 import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -14,6 +16,8 @@ from doors.problem import encode_problem, refusal
 from doors.settings import DoorSettings, Limits
 
 STOP_SECONDS = 4  # for requests under way; the supervisor's patience is 6 s
+
+log = structlog.get_logger()
 
 
 def serve(app: ASGIApp, settings: DoorSettings) -> None:
@@ -24,6 +28,14 @@ def serve(app: ASGIApp, settings: DoorSettings) -> None:
     # What clients do wrong is counted, and their answer says it: they shall not fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     server(app, settings).run()
+
+
+def end_with(task: asyncio.Task[None]) -> None:
+    """A callback for a task without which no request is answered: the service ends, and its supervisor starts it
+    anew."""
+    if not task.cancelled():
+        log.critical("a task of the service is over; the service ends to begin anew", exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def server(app: ASGIApp, settings: DoorSettings) -> uvicorn.Server:

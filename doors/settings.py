@@ -15,6 +15,7 @@ NO_TOKENS = "none"
 
 SINGLE_BYTES = 256 << 10  # the body of one event
 BATCH_BYTES = 8 << 20
+MOST_ROWS = 10_000  # of a batch
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -108,7 +108,7 @@ class Storage:
             found = await connection.execute(sql.SQL("select version_num from {}.alembic_version").format(self.schema))
             row = await found.fetchone()
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
-            raise self._differs(str(error).strip().partition("\n")[0]) from error
+            raise self._differs(first_line(error)) from error
         if row is None or row[0] != SCHEMA_VERSION:
             raise self._differs(f"version {row[0] if row else 'none'}, where this program knows {SCHEMA_VERSION}")
 
@@ -120,3 +120,8 @@ class Storage:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What PostgreSQL says, without the lines that quote the row or the statement."""
+    return str(error).strip().partition("\n")[0]

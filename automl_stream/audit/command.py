@@ -7,17 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.json_document import print_json
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
     from automl_stream.audit.proof import Chain
     from automl_stream.audit.rows import Record
-    from kafka_access.access import KafkaAccess
     from schemas.pipeline import Pipeline
 
 PipelineFile = Annotated[Path, typer.Argument(help="Pipeline file.")]
@@ -51,7 +51,7 @@ def list_rows(
     with _record(pipeline, home) as (definition, record):
         lines = make_lines(definition.name, record.audit(), limit, topic)
     if as_json:
-        _print_json(lines)
+        print_json(lines)
     else:
         print_lines(lines)
 
@@ -69,7 +69,7 @@ def show_row(
     with _record(pipeline, home) as (definition, record):
         row = find_row(definition.name, record.audit(), place)
     if as_json:
-        _print_json(row)
+        print_json(row)
     else:
         sys.stdout.write("\n".join(describe(row)) + "\n")
 
@@ -80,15 +80,16 @@ def verify_audit(pipeline: PipelineFile, home: Home = DEFAULT_HOME, *, as_json: 
     from automl_stream.audit.heads import read_known
     from automl_stream.audit.proof import prove
     from automl_stream.audit.rows import open_record
+    from automl_stream.database import addresses
     from automl_stream.topic_log import TopicLog
     from schemas.pipeline import load_pipeline
 
     name = load_pipeline(pipeline).name
-    with _addresses(home) as (kafka, url), closing(TopicLog(kafka)) as log, open_record(url, name) as record:
+    with addresses(home, os.environ) as (kafka, url), closing(TopicLog(kafka)) as log, open_record(url, name) as record:
         record.begin()  # what Kafka holds is read behind the rows: it can only be more
         chains = list(prove(record.audit(), read_known(name, log)))
     if as_json:
-        _print_json(chains)
+        print_json(chains)
     else:
         sys.stdout.write("\n".join(_findings(chains)) + "\n")
     raise typer.Exit(1 if any(chain.difference for chain in chains) else 0)
@@ -127,7 +128,7 @@ def explain_prediction(
                            f"{', '.join(entities[:5])}")
         explanation = explain(definition, found, record.truth(entities[0], event_id), list(record.audit()))
     if as_json:
-        _print_json(explanation)
+        print_json(explanation)
     else:
         sys.stdout.write("\n".join(describe(explanation)) + "\n")
 
@@ -141,21 +142,3 @@ def _record(pipeline: Path, home: Path) -> Iterator[tuple["Pipeline", "Record"]]
     definition = load_pipeline(pipeline)
     with database(home, os.environ) as url, open_record(url, definition.name) as record:
         yield definition, record
-
-
-@contextmanager
-def _addresses(home: Path) -> Iterator[tuple["KafkaAccess", str]]:
-    from automl_stream.verify.command import reachable
-    from automl_stream.verify.errors import NoAddress
-
-    try:
-        with reachable(home, os.environ) as addresses:
-            yield addresses
-    except NoAddress as error:
-        raise WrongUse(str(error)) from error
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")

@@ -2,8 +2,7 @@
 
 AuditError
 ├── UnknownRow      the audit has no row of that place; not retriable
-├── UnknownEvent    no prediction of that event is stored; not retriable
-└── DatabaseAway    PostgreSQL does not answer, or has no tables of the pipeline; retriable
+└── UnknownEvent    no prediction of that event is stored; not retriable
 """
 
 
@@ -17,7 +16,3 @@ class UnknownRow(AuditError):
 
 class UnknownEvent(AuditError):
     """No prediction of that event is stored."""
-
-
-class DatabaseAway(AuditError):
-    """PostgreSQL does not answer, or has no tables of the pipeline."""

@@ -9,7 +9,7 @@ import psycopg
 from msgspec import Struct
 from psycopg import sql
 
-from automl_stream.audit.errors import DatabaseAway
+from automl_stream.database import one_moment
 from schemas.audit_chain import AuditRow
 from schemas.messages import FeatureValue
 
@@ -104,18 +104,8 @@ def open_record(url: str, pipeline: str) -> Iterator[Record]:
     Raises:
         DatabaseAway: as the class says.
     """
-    try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
-            connection.read_only = True
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            yield Record(connection, pipeline)
-    except psycopg.OperationalError as error:
-        raise DatabaseAway(f"PostgreSQL does not answer ({_first_line(error)}); start it, or correct DATABASE_URL"
-                           ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InsufficientPrivilege
-            ) as error:
-        raise DatabaseAway(f"pipeline '{pipeline}' cannot be read in PostgreSQL ({_first_line(error)}); `automl-stream "
-                           "migrate` makes its tables") from error
+    with one_moment(url, pipeline) as connection:
+        yield Record(connection, pipeline)
 
 
 def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -123,7 +113,3 @@ def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
     *before, probabilities, features, scored_at = row
     said = None if probabilities is None else msgspec.json.decode(probabilities, type=list[float])
     return (*before, said, msgspec.json.decode(features, type=list[FeatureValue]), scored_at)
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

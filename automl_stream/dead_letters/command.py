@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_stream.json_document import print_json
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
@@ -68,7 +69,7 @@ def list_letters(
     with _box(pipeline, home) as (box, _):
         listing = make_listing((x for x in box.letters(selection.since) if x in selection), limit, box.topic_id)
     if as_json:
-        _print_json(listing)
+        print_json(listing)
     else:
         print_listing(listing)
 
@@ -87,7 +88,7 @@ def show_letter(
     with _box(pipeline, home) as (box, _):
         found = look_at(box, wanted)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for shown in found:
             sys.stdout.write("\n".join(describe(shown, box)) + "\n")
@@ -119,7 +120,7 @@ def replay_letters(
 
         report = replay(box, selection, None if dry_run else open_replayer, again=again)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_report(report)
     raise typer.Exit(1 if sources and report.refused else 0)
@@ -168,12 +169,6 @@ def _box(pipeline: Path, home: Path) -> Iterator[tuple["LetterBox", "KafkaAccess
         yield box, kafka
         for problem in box.unreadable:
             typer.echo(f"This record of dead-letters is none and is left out: {problem}", err=True)
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
 
 
 def _print_report(report: "ReplayReport") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.json_document import print_json
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
@@ -36,23 +37,17 @@ def erase(
     """Take a person's rows out of PostgreSQL, record that it was done, and say what stays. Safe to repeat."""
     import getpass
 
-    import msgspec
-
+    from automl_stream.database import addresses
     from automl_stream.erasure.aftermath import describe
-    from automl_stream.verify.command import reachable
-    from automl_stream.verify.errors import NoAddress
     from schemas.pipeline import load_pipeline
 
     if not entity:
         raise WrongUse("the entity is empty: events without one belong to nobody; name a person")
     definition = load_pipeline(pipeline)
-    try:
-        with reachable(home, os.environ) as (kafka, url):
-            found = _erase(definition, entity, (kafka, url), by or getpass.getuser(), reason)
-    except NoAddress as error:
-        raise WrongUse(str(error)) from error
+    with addresses(home, os.environ) as (kafka, url):
+        found = _erase(definition, entity, (kafka, url), by or getpass.getuser(), reason)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        print_json(found)
     else:
         sys.stdout.write("\n".join(describe(found)) + "\n")
 

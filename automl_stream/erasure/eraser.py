@@ -13,10 +13,12 @@ import psycopg
 from msgspec import Struct
 from psycopg import sql
 
-from automl_stream.erasure.errors import Away, NotAllowed
+from automl_stream.database import DatabaseAway, unanswered
+from automl_stream.erasure.errors import NotAllowed
 from automl_stream.erasure.traces import letter_names, names
 from schemas.topics import DEAD_LETTERS, LABELLED, topic_name
 from stream_apps.roles import OWNER
+from stream_apps.storage import first_line
 
 _BATCH = 1_000
 _PREDICTIONS: LiteralString = """
@@ -100,21 +102,17 @@ def open_eraser(url: str, pipeline: str) -> Iterator[Eraser]:
     """What is erased is so once the block has ended well; else nothing is.
 
     Raises:
-        ErasureError: as its tree says.
+        NotAllowed, DatabaseAway: as the classes say.
     """
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(OWNER)))
             yield Eraser(connection, pipeline)
     except psycopg.OperationalError as error:
-        raise Away(f"PostgreSQL does not answer ({_first_line(error)}); start it, or correct DATABASE_URL") from error
+        raise unanswered(error) from error
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidParameterValue) as error:
-        raise NotAllowed(f"the login of DATABASE_URL may not erase ({_first_line(error)}); use one that may act as "
+        raise NotAllowed(f"the login of DATABASE_URL may not erase ({first_line(error)}); use one that may act as "
                          f"{OWNER}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise Away(f"pipeline '{pipeline}' has no tables in PostgreSQL ({_first_line(error)}); `automl-stream migrate` "
-                   "makes them") from error
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]
+        raise DatabaseAway(f"pipeline '{pipeline}' has no tables in PostgreSQL ({first_line(error)}); `automl-stream "
+                           "migrate` makes them") from error

@@ -1,18 +1,5 @@
-"""Why nobody was erased. Each message is one sentence: what, where, what to do.
-
-ErasureError
-├── NotAllowed   the login may not act as the owner of the tables; not retriable
-└── Away         PostgreSQL does not answer, or has no tables of the pipeline; retriable
-"""
+"""Why nobody was erased. The message is one sentence: what, where, what to do."""
 
 
-class ErasureError(Exception):
-    """Nothing was erased."""
-
-
-class NotAllowed(ErasureError):
-    """The login may not act as the owner of the tables."""
-
-
-class Away(ErasureError):
-    """PostgreSQL does not answer, or has no tables of the pipeline."""
+class NotAllowed(Exception):
+    """The login may not act as the owner of the tables; nothing was erased. Not retriable."""

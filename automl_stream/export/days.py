@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from automl_stream.export.errors import ExportAway
+from automl_stream.database import one_moment
 
 ROWS = 100_000  # of a file
 COLUMNS = ("source", "source_day", "event_id", "entity", "ts", "pipeline_digest", "model_version", "model_digest",
@@ -57,20 +57,7 @@ def open_days(url: str, pipeline: str, span: tuple[date, date]) -> Iterator[Days
     """Read only.
 
     Raises:
-        ExportAway: as the class says.
+        DatabaseAway: as the class says.
     """
-    try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
-            connection.read_only = True
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            yield Days(connection, pipeline, span)
-    except psycopg.OperationalError as error:
-        raise ExportAway(f"PostgreSQL does not answer ({_first_line(error)}); start it, or correct DATABASE_URL"
-                         ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
-        raise ExportAway(f"pipeline '{pipeline}' cannot be read in PostgreSQL ({_first_line(error)}); `automl-stream "
-                         "migrate` makes its tables") from error
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]
+    with one_moment(url, pipeline) as connection:
+        yield Days(connection, pipeline, span)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_stream.json_document import print_json
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
@@ -34,7 +35,7 @@ def list_features(pipeline: PipelineFile, home: Home = DEFAULT_HOME, *, as_json:
 
     catalogue = _catalogue(pipeline, home)
     if as_json:
-        _print_json(catalogue)
+        print_json(catalogue)
     else:
         print_catalogue(catalogue)
 
@@ -49,7 +50,7 @@ def show_feature(pipeline: PipelineFile, name: Name, home: Home = DEFAULT_HOME, 
         raise WrongUse(f"pipeline '{catalogue.pipeline}' has no feature '{name}'; it has "
                        f"{', '.join(entry.name for entry in catalogue.features)}")
     if as_json:
-        _print_json(entry)
+        print_json(entry)
     else:
         sys.stdout.write("\n".join(describe(entry)) + "\n")
 
@@ -61,9 +62,3 @@ def _catalogue(pipeline: Path, home: Path) -> "Catalogue":
 
     with broker(home, os.environ) as kafka, closing(TopicLog(kafka)) as log:
         return read_catalogue(pipeline, kafka, log)
-
-
-def _print_json(document: object) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_stream.json_document import print_json
 from automl_stream.local_stack.options import DEFAULT_HOME, Home, Json
 from automl_stream.wrong_use import WrongUse
 
@@ -50,7 +51,7 @@ def list_models(
     with _topics(pipeline, home) as (name, log, _):
         listing = make_listing(name, read_history(name, log), limit)
     if as_json:
-        _print_json(listing)
+        print_json(listing)
     else:
         print_listing(listing)
 
@@ -63,7 +64,7 @@ def show_model(pipeline: PipelineFile, version: Version, home: Home = DEFAULT_HO
     with _topics(pipeline, home) as (name, log, _):
         shown = look_at(name, read_history(name, log), version)
     if as_json:
-        _print_json(shown)
+        print_json(shown)
     else:
         sys.stdout.write("\n".join(describe(shown)) + "\n")
 
@@ -127,7 +128,7 @@ def _order(pipeline: Path, home: Path, action: "CommandAction", by: str, reason:
         typer.echo(f"Command {command.command_id} is recorded; waiting for the trainer.", err=True)
         decision = _answered(orders.answer, command, wait)
     if as_json:
-        _print_json(decision)
+        print_json(decision)
     else:
         typer.echo(f"{decision.verdict}: {decision.reason}"
                    f"{f' (version {decision.version})' if decision.version else ''}")
@@ -155,9 +156,3 @@ def _topics(pipeline: Path, home: Path) -> Iterator[tuple[str, "TopicLog", "Kafk
     with ExitStack() as stack:
         kafka = stack.enter_context(broker(home, os.environ))
         yield name, stack.enter_context(closing(TopicLog(kafka))), kafka
-
-
-def _print_json(document: Any) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")

@@ -4,10 +4,11 @@ import time
 import uuid
 from collections.abc import Callable
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 
 from automl_stream.models.errors import NotAnswered, NotRecorded
 from automl_stream.models.history import answer_id
+from automl_stream.one_record import Unconfirmed, write_record
 from automl_stream.topic_log import TopicLog
 from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
@@ -15,7 +16,6 @@ from schemas.messages import Command, CommandAction, TrainingDecision
 from schemas.topics import COMMANDS, LABELLED, TRAINING_DECISIONS, topic_name
 
 REFUSED = ("failed", "rejected", "suppressed", "deferred")  # verdicts of a command that was not carried out
-_CONFIRM_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 
 
@@ -40,18 +40,13 @@ class Orders:
         _, end = self._log.bounds(topic_name(self._pipeline, LABELLED))[0]
         command = Command(command_id=uuid.uuid4().hex[:20], action=action, version=version, share=share, by=by,
                           reason=reason, labelled_offset=end, issued_at=time.time_ns() // 1_000_000)
-        failed: list[str] = []
-        producer = Producer({**self._kafka.librdkafka(), "enable.idempotence": True, "log_level": 2,
-                             "message.timeout.ms": round(_CONFIRM_SECONDS * 1_000)})
         try:
-            producer.produce(self._commands, encode(command), command.command_id, partition=0,
-                             on_delivery=lambda error, _: failed.append(error.str()) if error else None)
-            left = producer.flush(_CONFIRM_SECONDS + 1)
+            write_record(self._kafka, self._commands, command.command_id, encode(command))
         except KafkaException as error:
             raise NotRecorded(f"{self._commands} took no command ({error.args[0].str()}); see to the broker") from error
-        if left or failed:
-            raise NotRecorded(f"{self._commands} did not confirm the command ({', '.join(failed) or 'no answer'}); see "
-                              "to the broker and give it again")
+        except Unconfirmed as error:
+            raise NotRecorded(f"{self._commands} did not confirm the command ({error}); see to the broker and give it "
+                              "again") from error
         return command
 
     def answer(self, command: Command, seconds: float, waited: Callable[[float], None]) -> TrainingDecision:

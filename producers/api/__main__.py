@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +15,7 @@ from litestar.types import ASGIApp
 
 from doors.app import door
 from doors.errors import UnusableSettings
-from doors.server import serve
+from doors.server import end_with, serve
 from doors.settings import DoorSettings, read_door_settings, read_port
 from kafka_access.access import KafkaAccess, UnusableAccess
 from kafka_access.definition import UnreadableDefinition, in_force
@@ -49,7 +48,7 @@ def build(pipeline: Pipeline, kafka: KafkaAccess, settings: DoorSettings,
     async def sending(_: Litestar) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(sender.follow()), asyncio.create_task(sender.probe())]
         for task in tasks:
-            task.add_done_callback(_end_with)
+            task.add_done_callback(end_with)
         yield
         for task in tasks:
             task.cancel()
@@ -61,13 +60,6 @@ def build(pipeline: Pipeline, kafka: KafkaAccess, settings: DoorSettings,
             f"Events and labels of pipeline '{pipeline.name}', answered once Kafka has confirmed them. An event is "
             "known by its entity and event_id: a request that is sent again brings nobody anything twice."))
     return app, sender
-
-
-def _end_with(task: asyncio.Task[None]) -> None:
-    """Without this task no request would ever be answered: the service ends, and its supervisor starts it anew."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("the service is broken and ends", exc_info=error)
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:

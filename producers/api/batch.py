@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Protocol
 
-import msgspec
-
 from doors.problem import refusal
+from doors.rows import array_rows
+from doors.settings import MOST_ROWS
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
-MOST_ROWS = 10_000
 
 
 class BadRow(ValueError):
@@ -42,7 +41,8 @@ def rows_of(body: bytes, kind: str, shape: Shape) -> Sequence[Row]:
         Refused: 400 when the body is not what `kind` says, 413 when there are too many rows, 415 for another kind.
     """
     if kind == JSON:
-        rows: Sequence[Row] = _array(body)
+        rows: Sequence[Row] = array_rows(
+            body, f"send an array, or say in Content-Type what it is ({NDJSON}, {CSV})")
     elif kind == NDJSON:
         rows = [line for line in body.split(b"\n") if line.strip()]
     elif kind == CSV:
@@ -55,14 +55,6 @@ def rows_of(body: bytes, kind: str, shape: Shape) -> Sequence[Row]:
     if len(rows) > MOST_ROWS:
         raise refusal(413, f"{len(rows)} rows are more than {MOST_ROWS}", "the body", "send several smaller batches")
     return rows
-
-
-def _array(body: bytes) -> list[bytes]:
-    try:
-        return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise refusal(400, f"no JSON array: {error}", "the body",
-                      f"send an array, or say in Content-Type what it is ({NDJSON}, {CSV})") from error
 
 
 def _table(body: bytes, shape: Shape) -> Iterator[Row]:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from stream_apps.roles import OWNER, READER, WRITER
-from stream_apps.storage import SCHEMA_VERSION, schema_version
+from stream_apps.storage import SCHEMA_VERSION, first_line, schema_version
 
 _ROLE = """
 do $$ begin
@@ -52,11 +52,11 @@ def migrate(url: str, pipeline: str) -> bool:
                 return False
         _upgrade(url, pipeline)
     except psycopg.errors.InsufficientPrivilege as error:
-        raise NotAllowed(f"the login of DATABASE_URL may not migrate schema {pipeline} ({_first_line(error)}); use one "
+        raise NotAllowed(f"the login of DATABASE_URL may not migrate schema {pipeline} ({first_line(error)}); use one "
                          f"that may create roles and schemas, or let an administrator create the roles {OWNER}, "
                          f"{WRITER} and {READER} and grant it {OWNER}") from error
     except psycopg.OperationalError as error:
-        raise DatabaseAway(f"PostgreSQL does not answer ({_first_line(error)}); start it, or correct DATABASE_URL"
+        raise DatabaseAway(f"PostgreSQL does not answer ({first_line(error)}); start it, or correct DATABASE_URL"
                            ) from error
     return True
 
@@ -96,7 +96,3 @@ def _prepare(connection: Connection, pipeline: str) -> None:
 def _is_there(connection: Connection, name: str) -> bool:
     row = connection.execute("select to_regclass(%s) is not null", [name]).fetchone()
     return bool(row and row[0])
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

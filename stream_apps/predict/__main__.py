@@ -6,7 +6,6 @@ Run: python -m stream_apps.predict
 import asyncio
 import gc
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from litestar.types import ASGIApp
 
 from doors.app import door
 from doors.errors import UnusableSettings
-from doors.server import serve
+from doors.server import end_with, serve
 from doors.settings import DoorSettings, read_door_settings
 from kafka_access.definition import in_force
 from schema_registry.events import event_codec
@@ -46,7 +45,7 @@ def build(pipeline: Pipeline, service: ServiceSettings, settings: DoorSettings,
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
         follower = asyncio.create_task(desk.follow())
-        follower.add_done_callback(_ended)
+        follower.add_done_callback(end_with)
         yield
         follower.cancel()
         await desk.close()
@@ -56,13 +55,6 @@ def build(pipeline: Pipeline, service: ServiceSettings, settings: DoorSettings,
                    f"Events of pipeline '{pipeline.name}', answered at once by the models that score the stream. What "
                    "is answered is in Kafka: its prediction on record names the same source."))
     return app, desk
-
-
-def _ended(follower: asyncio.Task[None]) -> None:
-    """Nobody would hear of new models any more: the service ends to begin anew."""
-    if not follower.cancelled():
-        log.critical("the models are not followed any more", exc_info=follower.exception())
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _explain_seconds(environment: Mapping[str, str]) -> float:

@@ -5,11 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from doors.settings import SINGLE_BYTES
 from schemas.codec import EventCodec, EventFormat, epoch_ms
 from schemas.messages import DeadLetterReason, FeatureValue
 from schemas.pipeline import Pipeline
-
-MAX_QUESTION_BYTES = 256 << 10
 
 
 class Question(Struct, frozen=True, kw_only=True, gc=False):
@@ -49,8 +48,8 @@ class QuestionReader:
             Unanswerable: when it does not fit the pipeline.
             RegistryAway: when the pipeline's encoding needs a schema registry that does not answer.
         """
-        if len(row) > MAX_QUESTION_BYTES:
-            raise Unanswerable("invalid", f"the event has {len(row)} bytes; {MAX_QUESTION_BYTES} may be")
+        if len(row) > SINGLE_BYTES:
+            raise Unanswerable("invalid", f"the event has {len(row)} bytes; {SINGLE_BYTES} may be")
         event, ts = self._event(row, now)
         value = row
         if not self._same:

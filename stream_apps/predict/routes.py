@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
-import msgspec
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
@@ -15,7 +14,8 @@ from doors.app import AnyRequest, problems
 from doors.body import too_large
 from doors.described import whole_schema, with_body
 from doors.problem import Problem, Refused, RowProblem, refusal, told
-from doors.settings import BATCH_BYTES, SINGLE_BYTES
+from doors.rows import array_rows
+from doors.settings import BATCH_BYTES, MOST_ROWS, SINGLE_BYTES
 from schema_registry.errors import RegistryAway
 from schemas.codec import event_type
 from schemas.pipeline import Pipeline
@@ -25,7 +25,6 @@ from stream_apps.predict.questions import Unanswerable
 
 ROUTES = {"/predict": BATCH_BYTES}
 """How many bytes a body may have, by path; a single event may have less."""
-MOST_ROWS = 10_000
 RETRY_SECONDS = 1
 JSON = "application/json"
 _REMEDIES = {
@@ -89,10 +88,7 @@ def _rows(content: bytes, *, many: bool) -> list[bytes]:
         if len(content) > SINGLE_BYTES:
             raise too_large(SINGLE_BYTES)
         return [content]
-    try:
-        rows = [bytes(raw) for raw in msgspec.json.decode(content, type=list[msgspec.Raw])]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise refusal(400, f"no JSON array: {error}", "the body", "send an event, or an array of events") from error
+    rows = array_rows(content, "send an event, or an array of events")
     if not rows:
         raise refusal(422, "there are no rows", "the body", "send at least one")
     if len(rows) > MOST_ROWS:

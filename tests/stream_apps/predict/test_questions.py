@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doors.settings import SINGLE_BYTES
 from schemas.avro import AvroEventCodec
 from schemas.codec import EventCodec, decode
 from schemas.messages import DeadLetter, Prediction
 from schemas.pipeline import parse_pipeline
-from stream_apps.predict.questions import MAX_QUESTION_BYTES, Question, QuestionReader, Unanswerable
+from stream_apps.predict.questions import Question, QuestionReader, Unanswerable
 from stream_apps.predict.replies import Replier, Reply
 from stream_apps.scoring import Scorer
 from tests.schemas.test_avro import Registered
@@ -42,7 +43,7 @@ def test_an_event_is_written_as_it_came_under_the_key_that_a_producer_gives_it()
     (b"[]", "invalid"),
     (event_bytes("e", WALL, a="1"), "invalid"), (event_bytes("e", 10**18), "timestamp"),
     (event_bytes("e", WALL + MAX_FUTURE + 1), "future"),
-    (event_bytes("e", WALL, c="x" * MAX_QUESTION_BYTES), "invalid")])
+    (event_bytes("e", WALL, c="x" * SINGLE_BYTES), "invalid")])
 def test_a_row_that_cannot_be_scored_is_refused_with_the_reason(row: bytes, reason: str) -> None:
     refused = asked(row)
     assert isinstance(refused, Unanswerable)
