@@ -1,6 +1,6 @@
 # Every habit as a command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sbom audit up down chaos bench
+.PHONY: help setup demo test lint docs reference screenshots sbom audit up down chaos bench
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,7 +30,7 @@ chaos: setup ## every fault in full, over a million events and more: about 100 m
 	for fault in shapes fuzz swaps not_finite agreement trainer recorder; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
-	for name in scoring latency http profile growth swap recorder retraining memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done
+	for name in scoring latency http profile growth swap recorder retraining onset memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done
 	$(BIN)/python -m bench.report
 
 lint: setup ## style, types, import rules, unused dependencies
@@ -38,6 +38,17 @@ lint: setup ## style, types, import rules, unused dependencies
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+
+docs: setup ## the documentation site, into site/; fails where a link leads nowhere
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html is written"
+
+reference: setup ## docs/reference and lists of pages, written anew from the code
+	$(BIN)/python -m schemas.json_schema
+	$(BIN)/python -m manual
+
+screenshots: setup ## the pictures of docs/console.md, of a stack that plays a stream: needs chromium, 3 minutes
+	$(BIN)/python -m tests.console.screenshots
 
 sbom: setup ## every package that a user's installation may have, with its hashes, as CycloneDX: sbom.cdx.json
 	@$(UV) export --locked --all-extras --no-dev --format cyclonedx1.5 --preview-features sbom-export --quiet --output-file sbom.cdx.json

@@ -11,7 +11,7 @@ from automl_stream.wrong_use import WrongUse
 from kafka_access.access import KafkaAccess
 from kafka_access.definition import read_versions
 from schemas.codec import decode, encode
-from schemas.configuration import ConfigurationLog, Version, refusals
+from schemas.configuration import ConfigurationLog, Version, refusal, refusals
 from schemas.messages import Configuration, DriftReport
 from schemas.pipeline import Pipeline
 from schemas.topics import CONFIG, DRIFT_STATS, LABELLED, MODEL_UPDATES, topic_name
@@ -49,8 +49,7 @@ class Definitions:
         current = versions.current
         found = self._unlike_what_serves(pipeline) if current is None else refusals(current.pipeline, pipeline)
         if found:
-            raise WrongUse(f"{', '.join(found)} cannot change under the name '{self._name}': windows, models and rows "
-                           "were made with it; give the changed definition another pipeline.name and bootstrap it")
+            raise WrongUse(refusal(self._name, found))
 
     def publish(self, pipeline: Pipeline, text: str, by: str, reason: str, replaces: int) -> Version:
         """Write a version that follows `replaces`; it applies behind everything that `labelled` holds now.

@@ -15,14 +15,18 @@ from automl_stream.acls import add_command as add_acls_command
 from automl_stream.apply import add_command as add_apply_command
 from automl_stream.audit.command import add_commands as add_audit_commands
 from automl_stream.backtest.command import add_command as add_backtest_command
+from automl_stream.dashboards import add_commands as add_grafana_commands
 from automl_stream.dead_letters.command import add_commands as add_dead_letter_commands
 from automl_stream.demo.command import add_commands as add_demo_commands
+from automl_stream.deployment.command import add_commands as add_deployment_commands
 from automl_stream.erasure.command import add_command as add_erase_command
 from automl_stream.export.command import add_command as add_export_command
 from automl_stream.features.command import add_commands as add_feature_commands
 from automl_stream.local_stack.errors import Ending
 from automl_stream.local_stack.options import (
     DEFAULT_HOME,
+    ConsoleMetricsPort,
+    ConsolePort,
     Home,
     IngestionPort,
     Json,
@@ -32,18 +36,18 @@ from automl_stream.local_stack.options import (
     MlflowPort,
     PostgresPort,
     PredictionPort,
+    PrometheusPort,
 )
 from automl_stream.migrate import add_command as add_migrate_command
 from automl_stream.models.command import add_commands as add_model_commands
 from automl_stream.reproduce import add_command as add_reproduce_command
+from automl_stream.rewind import add_command as add_rewind_command
 from automl_stream.scaling import ScoreWorkerNumber
 from automl_stream.scaling import add_commands as add_scaling_commands
 from automl_stream.verify.command import add_command as add_verify_command
 from producers.commands import add_commands as add_producer_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from automl_stream.local_stack.supervisor import Supervisor
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -62,16 +66,29 @@ def up(
     kafka_controller_port: KafkaControllerPort = 19093,
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
+    prometheus_port: PrometheusPort = 9090,
     ingestion_port: IngestionPort = 8001,
     prediction_port: PredictionPort = 8002,
+    console_port: ConsolePort = 8050,
+    console_metrics_port: ConsoleMetricsPort = 19099,
     metrics_port: MetricsPort = 19100,
+    *,
+    open_pages: Annotated[bool, typer.Option("--open", help="Open the console, or the next best page.")] = False,
 ) -> None:
     """Start Kafka, PostgreSQL and MLflow, and the services of pipelines, and keep them running until Ctrl-C."""
+    from automl_stream.addresses import grafana_address, open_first_page, show_addresses  # noqa: PLC0415
     from automl_stream.local_stack.ports import Ports  # noqa: PLC0415  (keeps --help fast)
+    from automl_stream.local_stack.prometheus import launch_prometheus  # noqa: PLC0415
     from automl_stream.local_stack.stack import start_infrastructure  # noqa: PLC0415
     from automl_stream.local_stack.supervisor import Supervisor  # noqa: PLC0415
     from automl_stream.score_workers import ScoreWorkers  # noqa: PLC0415
-    from automl_stream.services import door_tokens, launch_pipelines, load_pipelines  # noqa: PLC0415
+    from automl_stream.services import (  # noqa: PLC0415
+        await_doors,
+        door_tokens,
+        launch_console,
+        launch_pipelines,
+        load_pipelines,
+    )
 
     loaded = load_pipelines(pipelines or [])
     ports = Ports(
@@ -79,8 +96,11 @@ def up(
         kafka_controller=kafka_controller_port,
         postgres=postgres_port,
         mlflow=mlflow_port,
+        prometheus=prometheus_port,
         ingestion=ingestion_port,
         prediction=prediction_port,
+        console=console_port,
+        console_metrics=console_metrics_port,
         metrics=metrics_port,
     )
     supervisor = Supervisor(home)
@@ -90,10 +110,16 @@ def up(
             addresses = start_infrastructure(supervisor, ports, report=_say)
             tokens = door_tokens(supervisor.home, os.environ)
             launched = launch_pipelines(supervisor, loaded, addresses, ports, score_workers, tokens)
-            shown = addresses.masked() | {name: url for services in launched for name, url in services.doors().items()}
+            doors = {name: url for services in launched for name, url in services.doors().items()}
+            doors["console"] = launch_console(supervisor, list(loaded), addresses, ports, tokens)
+            shown = addresses.masked() | doors
+            shown |= launch_prometheus(supervisor, ports, os.environ) | grafana_address(os.environ)
             supervisor.publish(shown)
             with closing(ScoreWorkers(supervisor, launched, score_workers, _say)) as workers:
-                _show_addresses(shown, home, tokens.get("AUTOML_STREAM_TOKENS_FILE") if loaded else None)
+                await_doors(supervisor, doors, _say)
+                show_addresses(shown, home, tokens.get("AUTOML_STREAM_TOKENS_FILE"))
+                if open_pages:
+                    open_first_page(shown)
                 supervisor.wait(workers.settle)
     except Ending:
         pass
@@ -137,13 +163,16 @@ add_audit_commands(app)
 add_backtest_command(app)
 add_dead_letter_commands(app)
 add_demo_commands(app)
+add_deployment_commands(app)
 add_erase_command(app)
 add_export_command(app)
 add_feature_commands(app)
+add_grafana_commands(app)
 add_migrate_command(app)
 add_model_commands(app)
 add_producer_commands(app)
 add_reproduce_command(app)
+add_rewind_command(app)
 add_scaling_commands(app)
 add_verify_command(app)
 
@@ -171,20 +200,6 @@ def end_on_signals(supervisor: Supervisor) -> None:
     """Make Ctrl-C and SIGTERM end the supervisor in good order, and further ones harmless."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.ending.set())
-
-
-def _show_addresses(addresses: Mapping[str, str], home: Path, token_file: str | None) -> None:
-    from rich.console import Console  # noqa: PLC0415  (keeps --help fast)
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("service", "address")
-    for name, address in addresses.items():
-        table.add_row(name, address)
-    console = Console(soft_wrap=True)
-    console.print(table)
-    if token_file:
-        console.print(f"The HTTP doors' token is in {token_file}; their pages are at /docs.")
-    console.print(f"Data and logs are in {home}. MLflow's pages may take half a minute. Ctrl-C ends everything.")
 
 
 def _say(sentence: str) -> None:

@@ -10,12 +10,14 @@ from automl_stream.demo.lockstep import LockstepStalled
 from automl_stream.demo.run import DemoFailed
 from automl_stream.erasure.errors import NotAllowed
 from automl_stream.export.errors import TargetTaken
+from automl_stream.group_commits import StillRunning
 from automl_stream.local_stack.errors import LocalStackError, UnknownService
 from automl_stream.models.errors import ModelsError, UnknownVersion
 from automl_stream.partitions import PartitionsFailed
 from automl_stream.topic_log import TopicLogError
 from automl_stream.topics import TopicsDiffer
 from automl_stream.wrong_use import WrongUse
+from grafana.errors import GrafanaError, UnusableAddress
 from kafka_access.access import UnusableAccess
 from kafka_access.definition import UnreadableDefinition
 from producers.errors import DeliveryFailed, ProducerError
@@ -27,10 +29,11 @@ from trainer.errors import TrainerError, UnknownDecision
 FOUND_WANTING, WRONG_USE = 1, 2
 
 _WRONG_USE = (TargetTaken, UnknownDecision, UnknownEvent, UnknownRow, UnknownService, UnknownSource, UnknownVersion,
-              WrongUse, PipelineError, UnusableAccess)
+              WrongUse, PipelineError, UnusableAccess, UnusableAddress)
 _EXPECTED = (AuditError, ConfigurationFailed, UnreadableDefinition, DatabaseAway, DeadLettersError, NotAllowed,
-             LocalStackError, MigrationError, ModelsError, TopicLogError, TrainerError, TopicsDiffer, PartitionsFailed,
-             DemoFailed, LockstepStalled, DeliveryFailed, RegistryAway, KafkaException, OSError)
+             GrafanaError, LocalStackError, MigrationError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
+             PartitionsFailed, DemoFailed, LockstepStalled, StillRunning, DeliveryFailed, RegistryAway,
+             KafkaException, OSError)
 
 
 def exit_code(error: Exception) -> int | None:

@@ -1,13 +1,21 @@
-"""What a consumer group has committed."""
+"""What a consumer group has committed, and how it is forgotten."""
 
+import time
 from collections.abc import Iterable
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from kafka_access.access import KafkaAccess
 
 Place = tuple[str, int]  # topic and partition
 ANSWER_SECONDS = 10.0
+FORGET_SECONDS = 30.0  # within which Kafka forgets a member that has ended
+ASK_AGAIN_SECONDS = 0.5
+
+
+class StillRunning(Exception):
+    """A group that is to be forgotten has a member. Retriable once its service is stopped."""
 
 
 def committed(kafka: KafkaAccess, group: str, places: Iterable[Place]) -> dict[Place, int]:
@@ -29,3 +37,28 @@ def committed(kafka: KafkaAccess, group: str, places: Iterable[Place]) -> dict[P
     finally:
         consumer.close()
     return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
+
+
+def forget(kafka: KafkaAccess, group: str) -> None:
+    """Delete a group and what it has committed; waits until Kafka has forgotten its last member.
+
+    Raises:
+        StillRunning: when it has one still.
+        KafkaException: when Kafka does not answer, or refuses.
+    """
+    admin = AdminClient({**kafka.librdkafka(), "log_level": 3})
+    deadline = time.monotonic() + FORGET_SECONDS
+    while True:
+        try:
+            admin.delete_consumer_groups([group], request_timeout=ANSWER_SECONDS)[group].result(ANSWER_SECONDS)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                return
+            if code != KafkaError.NON_EMPTY_GROUP:
+                raise
+            if time.monotonic() > deadline:
+                raise StillRunning(f"group {group} still has a member; stop the service first") from error
+            time.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from automl_stream.local_stack.errors import LocalStackError, NothingToScale, ServiceFailed, UnknownService
 from automl_stream.local_stack.processes import read_state
+from automl_stream.local_stack.prometheus import remove_target
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.local_stack.wanted import read_wanted, start_wanted, write_wanted
 from automl_stream.services import PipelineServices
@@ -33,7 +34,8 @@ class ScoreWorkers:
             if wanted > running:
                 self._start(name, running)
             elif wanted < running:
-                self._supervisor.stop(f"{name}-score-{running - 1}")
+                self._supervisor.stop(worker := f"{name}-score-{running - 1}")
+                remove_target(self._supervisor.home, worker)
                 self._running[name] -= 1
 
     def _start(self, name: str, number: int) -> None:

@@ -1,13 +1,17 @@
 """The services of a pipeline, as the supervisor runs them."""
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from automl_stream.local_stack.ports import DOORS_APART, LOOPBACK, METRICS_PORTS, Ports, require_free
+from automl_stream.local_stack.errors import ServiceFailed
+from automl_stream.local_stack.ports import DOORS_APART, LOOPBACK, METRICS_PORTS, Ports, listens, require_free
 from automl_stream.local_stack.preflight import require_libgomp
+from automl_stream.local_stack.prometheus import Target, add_target, forget_targets
 from automl_stream.local_stack.secret import kept_secret
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.stack import Addresses
@@ -71,6 +75,9 @@ class PipelineServices(msgspec.Struct, frozen=True, kw_only=True):
             if port.variable in service.env:
                 require_free(port)
         supervisor.launch(service, settled=True)
+        kind, _, _ = service.name.removeprefix(f"{self.pipeline.name}-").partition("-")
+        add_target(supervisor.home, Target(instance=service.name, pipeline=self.pipeline.name, service=kind,
+                                           port=number))
 
     def _service(self, name: str, module: str, port: int) -> Service:
         settings = {
@@ -85,7 +92,44 @@ class PipelineServices(msgspec.Struct, frozen=True, kw_only=True):
     def _door(self, name: str, module: str, metrics: int) -> Service:
         service, (port,) = self._service(name, module, metrics), self.ports.of(name)
         env = {**service.env, **(self.tokens or {}), port.variable: str(port.number)}
-        return msgspec.structs.replace(service, env=env)
+        return msgspec.structs.replace(service, env=env, ready=partial(listens, port.number))
+
+
+def launch_console(supervisor: Supervisor, files: Sequence[Path], addresses: Addresses, ports: Ports,
+                   tokens: Mapping[str, str]) -> str:
+    """Start the console of all pipelines without waiting; returns its address.
+
+    Raises:
+        PortTaken: when its port, or that of its metrics, is not free.
+    """
+    door, metrics = ports.of("console", "console_metrics")
+    for port in (door, metrics):
+        require_free(port)
+    env = {
+        "AUTOML_STREAM_PIPELINES": os.pathsep.join(str(file.absolute()) for file in files),
+        "AUTOML_STREAM_HOME": str(supervisor.home.absolute()),
+        "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka.servers,
+        "DATABASE_URL": addresses.reader_database_url,
+        "METRICS_PORT": str(metrics.number),
+        door.variable: str(door.number),
+    }
+    supervisor.launch(Service(name="console", command=(sys.executable, "-m", "console"), env=env | dict(tokens),
+                              ready=partial(listens, door.number)), settled=True)
+    add_target(supervisor.home, Target(instance="console", pipeline="", service="console", port=metrics.number))
+    return f"http://{LOOPBACK}:{door.number}"
+
+
+def await_doors(supervisor: Supervisor, names: Iterable[str], report: Callable[[str], None]) -> None:
+    """Wait until these services take connections; `report` hears of one that does not, the others serve without it.
+
+    Raises:
+        Ending: the supervisor was asked to end meanwhile.
+    """
+    for name in names:
+        try:
+            supervisor.await_ready(name)
+        except ServiceFailed as failed:
+            report(str(failed))
 
 
 def door_tokens(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -123,6 +167,7 @@ def launch_pipelines(
         require_libgomp()
     for pipeline in pipelines.values():
         require_detectors(pipeline.drift.detectors)
+    forget_targets(supervisor.home)
     launched = []
     for place, (file, pipeline) in enumerate(pipelines.items()):
         create_topics(pipeline, addresses.kafka)

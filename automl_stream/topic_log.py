@@ -15,14 +15,12 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from msgspec import Struct
 
 from kafka_access.access import NO_GROUP, KafkaAccess
+from kafka_access.leaders import LEADERLESS, UNKNOWN, once_led
 
 Bounds = dict[int, tuple[int, int]]
 AnswerT = TypeVar("AnswerT")
 
 _PATIENCE_SECONDS = 30.0
-_ASK_SECONDS = 0.1
-_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
-               KafkaError._DESTROY_BROKER, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001 - librdkafka's own names
 _AT_END = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own name
 _BATCH = 1_000
 
@@ -118,15 +116,7 @@ class TopicLog:
         return (record for _, record in self._records({topic: bounds}))
 
     def _once_led(self, ask: Callable[[], AnswerT]) -> AnswerT:
-        """A broker that has just started knows its topics before it leads them: ask until it does."""
-        deadline = time.monotonic() + self._answer_seconds
-        while True:
-            try:
-                return ask()
-            except KafkaException as error:
-                if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
-                    raise
-                time.sleep(_ASK_SECONDS)
+        return once_led(ask, self._answer_seconds, LEADERLESS + UNKNOWN)  # that the topic is there is known
 
     def _ends(self, partition: TopicPartition) -> tuple[int, int]:
         found = self._consumer.get_watermark_offsets(partition, timeout=self._answer_seconds)

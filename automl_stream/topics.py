@@ -1,6 +1,7 @@
 """The pipeline's topics in Kafka, created from the one table; from then on Kafka says how many partitions there are."""
 
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -102,5 +103,7 @@ def _await_leader(consumer: Consumer, partition: TopicPartition, deadline: float
             if time.monotonic() > deadline:
                 raise
             time.sleep(ASK_AGAIN_SECONDS)
+            with suppress(KafkaException):  # what it knows of the topic may be older than the partition
+                consumer.list_topics(partition.topic, timeout=ASK_SECONDS)
         else:
             return

@@ -14,7 +14,8 @@ from bench.decisions import pictures
 from bench.result import RESULTS, Chart, Result, Table, cell, say
 
 DOCS = Path(__file__).parents[1] / "docs"
-ORDER = ("scoring", "latency", "http", "profile", "growth", "swap", "recorder", "retraining", "memory", "closing")
+ORDER = ("scoring", "latency", "http", "profile", "growth", "swap", "recorder", "retraining", "onset", "memory",
+         "closing")
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m bench.report` from bench/results; do not edit. `make bench` measures everything again.
@@ -29,7 +30,7 @@ DECISIONS_INTRODUCTION = f"""# Benchmark of the drift decision
 
 Written by `python -m bench.report` from bench/results; do not edit. `python -m bench.{DECISIONS} --write` measures it
 again; `--quick` takes at most five minutes, with fewer streams. No broker is needed. How it is measured is said atop
-each module of [bench/{DECISIONS}](../bench/{DECISIONS}/__init__.py).
+each module of `bench/{DECISIONS}`.
 
 The user declares one number: at most one false alarm in so many closed windows, over all features and scales. Does the
 decision keep to it where nothing changes, and how soon does it find what does change?
@@ -43,7 +44,7 @@ POLICIES_INTRODUCTION = f"""# Benchmark of the retraining policy
 Written by `python -m bench.report` from bench/results; do not edit. `python -m bench.{policies.NAME} --write` measures
 it again, `python -m bench.{policies.NAME} PART --write` one part; `--quick` is smaller. No broker is needed: everything
 goes through `automl_stream.backtest`, the services' own code. How it is measured is said atop each module of
-[bench/{policies.NAME}](../bench/{policies.NAME}/__init__.py).
+`bench/{policies.NAME}`.
 
 One default policy for every stream. Does it reach what it must, and what happens where it is tried hard?
 """

@@ -10,7 +10,6 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -111,7 +110,8 @@ def measure(lab: Lab, rounds: int) -> tuple[list[Round], float]:
 
 
 def read_rounds(live: Live) -> tuple[list[Round], float]:
-    """What topics and the trainer's log tell; bootstrap is left out."""
+    """What topics and the trainer's log tell of rounds of training; bootstrap is left out, and so is a promotion
+    without one: of a model that an earlier round left in the pool."""
     trained: dict[str, int] = {}
     for record in live.records(TRAINING_DECISIONS):
         decision = decode(record.value or b"", TrainingDecision)
@@ -122,19 +122,15 @@ def read_rounds(live: Live) -> tuple[list[Round], float]:
     lines = [msgspec.json.decode(line) for line in live.log("trainer").read_bytes().splitlines()
              if line.startswith(b"{")]
     resumed = next(line["seconds"] for line in lines if line["event"] == "resumed")
-    marks = [k for k, line in enumerate(lines) if line["event"] == "model announced"]
-    return [_round(lines[first + 1 : last + 1], trained, announced)
-            for first, last in pairwise([_begin(lines), *marks])], resumed
-
-
-def _begin(lines: list[dict[str, Any]]) -> int:
-    return next(k for k, line in enumerate(lines) if line["event"] == "resumed")
+    return [_round(lines[: place + 1], trained, announced) for place, line in enumerate(lines)
+            if line["event"] == "model announced" and line["decision_id"] in trained], resumed
 
 
 def _round(lines: list[dict[str, Any]], trained: dict[str, int], announced: dict[str, int]) -> Round:
+    """The round that the last line ends, which is its model's announcement."""
     *before, last = lines
     decision_id = last["decision_id"]
-    began = next(k for k, line in enumerate(before) if line.get("decision_id") == decision_id)
+    began = next(place for place, line in enumerate(before) if line.get("decision_id") == decision_id)
     fits = [(line["family"], line["rows"], line["seconds"]) for line in before[began:] if line["event"] == "fitted"]
     return Round(family=last["family"], window=str(last["window"]), fits=fits, aliases=last["aliases_s"],
                  total=(announced[decision_id] - trained[decision_id]) / 1_000,

@@ -35,6 +35,11 @@ class Admission:
         self._under_way: Counter[str] = Counter()
         self._held = 0
 
+    @property
+    def under_way(self) -> int:
+        """How many requests have a place."""
+        return self._under_way.total()
+
     @contextmanager
     def place(self, caller: str) -> Iterator[Place]:
         """A place until the block ends.
@@ -45,7 +50,7 @@ class Admission:
         if self._under_way[caller] >= self._limits.requests_each:
             raise refusal(429, f"this caller has {self._limits.requests_each} requests under way", "this door",
                           "wait for answers before you send more, or send larger batches", retry_after=RETRY_SECONDS)
-        if self._under_way.total() >= self._limits.requests:
+        if self.under_way >= self._limits.requests:
             raise refusal(503, f"{self._limits.requests} requests are under way", "this door", "try again",
                           retry_after=RETRY_SECONDS)
         self._under_way[caller] += 1

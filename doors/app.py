@@ -16,6 +16,7 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 
 from doors.entry import DOCS, Entry
+from doors.metrics import DoorMetrics
 from doors.page import Page
 from doors.problem import Problem, Refused
 from doors.settings import DoorSettings
@@ -54,7 +55,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def door(handlers: Sequence[HTTPRouteHandler], settings: DoorSettings, *, title: str, description: str,
-         routes: Mapping[str, int], trouble: Callable[[], str], **options: Any) -> ASGIApp:
+         routes: Mapping[str, int], trouble: Callable[[], str], metrics: DoorMetrics, **options: Any) -> ASGIApp:
     """`handlers` behind tokens and limits, beside /healthz, /readyz and /docs.
 
     `routes`: how many bytes a body may have, by path; `trouble`: why nothing can be done now, empty when all is well;
@@ -79,7 +80,8 @@ def door(handlers: Sequence[HTTPRouteHandler], settings: DoorSettings, *, title:
             render_plugins=[Page(), JsonRenderPlugin()], security=[{"token": []}],
             components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")})),
         **options)
-    return Entry(app, settings, routes)
+    metrics.ready.set_function(lambda: not trouble())
+    return Entry(app, settings, routes, metrics)
 
 
 def _refused(_: AnyRequest, refused: Refused) -> Response[Problem]:

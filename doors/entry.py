@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import product
 
 import structlog
 from litestar.types import (
@@ -16,9 +17,9 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from doors import metrics
 from doors.admission import Admission
 from doors.body import Body, ClientGone
+from doors.metrics import DoorMetrics
 from doors.problem import Problem, Refused, encode_problem
 from doors.settings import SINGLE_BYTES, DoorSettings
 
@@ -28,6 +29,7 @@ CALLER = "caller"
 UNKNOWN = Problem(what="no token that is known here", where="header 'Authorization'",
                   remedy="send 'Authorization: Bearer TOKEN' with a token of this door")
 UNHEARD = 499  # counted where the client left before there was an answer
+TOLD = (429, 503)  # of which alerts tell
 
 log = structlog.get_logger()
 
@@ -35,31 +37,35 @@ log = structlog.get_logger()
 class Entry:
     """Lets requests through to `app` with their whole body; the state `caller` is the name of their token."""
 
-    def __init__(self, app: ASGIApp, settings: DoorSettings, routes: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, settings: DoorSettings, routes: Mapping[str, int], metrics: DoorMetrics) -> None:
         """`routes`: how many bytes a body may have, by path."""
-        self._app = app
+        self.app = app
         self._tokens = settings.tokens
         self._limits = settings.limits
         self._routes = routes
         self._admission = Admission(settings.limits)
+        self._metrics = metrics
+        metrics.under_way.set_function(lambda: self._admission.under_way)
+        for route, status in product(routes, TOLD):
+            metrics.requests.labels(route, status)  # a rate sees the first only where there was a 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI says."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         began, answer, path = time.perf_counter(), _Answer(send), scope["path"]
         try:
             if path in OPEN:
-                await self._app(scope, receive, answer)
+                await self.app(scope, receive, answer)
             else:
                 await self._let_in(scope, receive, answer)
         except ClientGone:
             log.info("a client left before its request was complete", path=path)
         finally:
             route = path if path in self._routes or path in OPEN else "other"
-            metrics.REQUESTS.labels(route, answer.status).inc()
-            metrics.SECONDS.labels(route).observe(time.perf_counter() - began)
+            self._metrics.requests.labels(route, answer.status).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
 
     async def _let_in(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -70,7 +76,7 @@ class Entry:
                 content = await body.read(self._routes.get(scope["path"], SINGLE_BYTES), place,
                                           self._limits.body_seconds)
                 scope["state"][CALLER] = caller
-                await self._app(scope, _Received(content, receive), send)
+                await self.app(scope, _Received(content, receive), send)
         except Refused as refused:
             if refused.status != HTTPStatus.REQUEST_TIMEOUT:
                 await body.drain(self._limits.body_seconds)

@@ -48,11 +48,11 @@ def read_door_settings(environment: Mapping[str, str], port_variable: str, port:
         UnusableSettings: naming the variable.
     """
     host = environment.get("AUTOML_STREAM_HOST") or LOOPBACK
-    return DoorSettings(host=host, port=read_port(environment, port_variable, port),
+    return DoorSettings(host=host, port=_read_port(environment, port_variable, port),
                         tokens=_read_tokens(environment, host))
 
 
-def read_port(environment: Mapping[str, str], variable: str, port: int) -> int:
+def _read_port(environment: Mapping[str, str], variable: str, port: int) -> int:
     """The port in `variable`, else `port`.
 
     Raises:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter, lfiltic
 from scipy.special import chdtri
 
 Series = NDArray[np.float64]
@@ -112,6 +111,8 @@ def _modelled(correlations: Series, lengths: Series) -> tuple[Series, float]:
 
 def _sum_of_correlations(coefficients: Series, correlations: Series, lengths: Series) -> Series:
     """1 + 2 sum_{k < L} (1 - k/L) rho_k, with rho continued by the autoregression up to the reference's last lag."""
+    from scipy.signal import lfilter, lfiltic  # noqa: PLC0415  (58 MB; only who makes references needs it)
+
     rows, order = int(lengths[-1]), coefficients.size
     recursion = np.concatenate(([1.0], -coefficients))
     state = lfiltic([1.0], recursion, correlations[order - 1 :: -1] if order > 1 else correlations[:1])

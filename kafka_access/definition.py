@@ -2,16 +2,16 @@
 
 import time
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from kafka_access.access import NO_GROUP, KafkaAccess
+from kafka_access.leaders import UNKNOWN, once_led
 from schemas.configuration import ConfigurationLog
 from schemas.pipeline import Pipeline
 from schemas.topics import CONFIG, topic_name
 
 ANSWER_SECONDS = 30.0
 _POLL_SECONDS = 0.5
-_MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001
 
 
 class UnreadableDefinition(Exception):
@@ -39,11 +39,11 @@ def read_versions(name: str, kafka: KafkaAccess) -> ConfigurationLog:
     consumer = Consumer({**kafka.librdkafka(), "group.id": f"{NO_GROUP}config", "enable.auto.commit": False,
                          "isolation.level": "read_committed", "fetch.wait.max.ms": 20, "log_level": 3})
     try:
-        _, end = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
+        _, end = once_led(lambda: consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS), ANSWER_SECONDS)
         consumer.assign([place])
         _fold(consumer, versions, end)
     except KafkaException as error:
-        if error.args[0].code() not in _MISSING:
+        if error.args[0].code() not in UNKNOWN:
             raise UnreadableDefinition(f"topic {place.topic} at {kafka.servers} cannot be read "
                                        f"({error.args[0].str()}); see to the broker") from error
     finally:

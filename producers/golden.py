@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from producers.errors import UnusableFile
-from producers.files import file_digest, file_rows, open_table
 from producers.labelled import labelled_rows
 from producers.rows import Row
 from schemas.messages import LabelledEvent
@@ -18,6 +17,8 @@ def read_golden(pipeline: Pipeline, folder: Path) -> tuple[list[LabelledEvent], 
     """
     if pipeline.gate.golden is None:
         return None
+    from producers.files import file_digest, file_rows, open_table  # noqa: PLC0415  (loads polars)
+
     path = folder / pipeline.gate.golden
 
     def left_out(row: Row, problem: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -128,7 +128,18 @@ def event_type(pipeline: Pipeline, names: Sequence[str], number: Any = float) ->
 
 def _field(name: str, feature: Feature, number: Any) -> Any:
     kind: Any = {"number": number, "category": str, "boolean": bool}[feature.type]
-    return (name, kind | None, feature.default) if feature.optional else (name, kind)
+    if feature.optional:
+        kind |= None
+    told = Annotated[kind, msgspec.Meta(description=_told(feature))]
+    return (name, told, feature.default) if feature.optional else (name, told)
+
+
+def _told(feature: Feature) -> str:
+    """What the catalogue says of a feature, for whoever reads the schema of an event."""
+    least, most = ("" if bound is None else f"{bound:g}" for bound in (feature.min, feature.max))
+    facts = (feature.description, f"range {least}..{most}" if least or most else "",
+             f"owner {feature.owner}" if feature.owner else "")
+    return "; ".join(fact for fact in facts if fact)
 
 
 def canonical_label(task: Task, label: str | float | bool) -> LabelValue:

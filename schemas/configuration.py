@@ -93,6 +93,12 @@ def refusals(old: Pipeline, new: Pipeline) -> list[str]:
     return found
 
 
+def refusal(name: str, found: list[str]) -> str:
+    """What is said of such a definition."""
+    return (f"{', '.join(found)} cannot change under the name '{name}': windows, models and rows were made with it; "
+            "give the changed definition another pipeline.name and bootstrap it")
+
+
 def taken_live(running: Pipeline, wanted: Pipeline, service: str) -> Pipeline:
     """What a service that runs with one definition goes on with when another is published."""
     tables = {table: replace(getattr(running, table), **{key: getattr(getattr(wanted, table), key) for key in keys})

@@ -1,9 +1,12 @@
 """JSON Schemas of the wire format, generated from the message types by `python -m schemas.json_schema`."""
 
+import ast
+import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -35,7 +38,9 @@ from schemas.pipeline import (
     UNITS_MS,
     Drift,
     Duration,
+    Encoding,
     FalseAlarmBudget,
+    Feature,
     Gate,
     Identity,
     ImplicitLabel,
@@ -51,7 +56,7 @@ DIRECTORY = Path(__file__).with_name("json")
 PATTERNS: dict[Any, str] = {Duration: "^[0-9]+(ms|s|m|h|d)$",
                             FalseAlarmBudget: "^1 in [1-9][0-9]*( windows|ms|s|m|h|d)$",
                             ImplicitLabel: "^[0-9]+(ms|s|m|h|d) (->|→) \\S.*$"}
-PARTS = (Identity, Replay, Windows, Drift, Retraining, Gate, Rollout, Retention)
+PARTS = (Identity, Feature, Replay, Windows, Drift, Retraining, Gate, Encoding, Rollout, Retention)
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -90,13 +95,27 @@ def _written(kind: Any) -> Any:
     if kind in PATTERNS:
         return Annotated[str, Meta(pattern=PATTERNS[kind])]
     if kind is Pipeline or kind in PARTS:
-        fields = [(f.name, _written(f.type)) if f.required else (f.name, _written(f.type), _text(f.default))
-                  for f in msgspec.structs.fields(kind)]
+        meanings = _meanings(kind)
+        fields: list[Any] = [(f.name, Annotated[_written(f.type), Meta(description=meanings.get(f.name))],
+                              *([] if f.required else [_text(f.default)])) for f in msgspec.structs.fields(kind)]
         return msgspec.defstruct(kind.__name__, fields, frozen=True, kw_only=True, forbid_unknown_fields=True,
                                  namespace={"__doc__": kind.__doc__})
+    if get_origin(kind) is tuple:
+        return tuple[tuple(map(_written, get_args(kind)))]
     if isinstance(kind, UnionType):
         return Union[tuple(map(_written, get_args(kind)))]  # noqa: UP007 - made of values
     return kind
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """What stands below each field in the source of a struct."""
+    meanings = {}
+    for node in ast.parse(inspect.getsource(kind)).body:
+        for statements in pairwise(node.body if isinstance(node, ast.ClassDef) else ()):
+            match statements:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    meanings[name] = " ".join(text.split())
+    return meanings
 
 
 def _text(default: Any) -> Any:

@@ -101,7 +101,8 @@ class ScoreState(Message, frozen=True, kw_only=True):
 
     Rows from `covered` on are scored by the models that serve after the announcement `epoch`. `paused`: the source said
     that it goes on: the partition is not idle. Rows before `predicted` had a prediction by `epoch` when a worker took
-    the partition: they get it again, however often it dies meanwhile.
+    the partition: they get it again, however often it dies meanwhile. `term`: numbers the partition's owners: a
+    checkpoint of the newest one counts, whatever a predecessor writes after it.
     """
 
     partition: int
@@ -112,6 +113,7 @@ class ScoreState(Message, frozen=True, kw_only=True):
     late_rows: int
     paused: bool
     predicted: int = 0
+    term: int = 0
 
 
 class WindowCounts(Message, frozen=True, kw_only=True, tag_field="type", tag="counts"):
@@ -227,6 +229,7 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
 
     `psi` is less its bias in small windows. `chi_square` is the G statistic, `chi_square_p` its p-value for independent
     rows. `wasserstein` and both shifts are in reference standard deviations. `uncalibrated`: why it must not alarm.
+    `counts`: rows by cell of the reference, missing last.
     """
 
     name: str
@@ -248,6 +251,7 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
     mean_shift: float | None = None
     spread_shift: float | None = None
     uncalibrated: str = ""
+    counts: list[int] = []
 
 
 class Firing(Struct, frozen=True, kw_only=True):
@@ -264,6 +268,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
     `onset`: of an alarm, the start of the window in which the change began. `labelled`: end (exclusive) of the labelled
     rows whose losses were counted; those since the report before it are this window's. `firings`: at these rows, by
     offset; the verdict knows nothing of them. `config`: version of the definition that the judge had, -1: its file.
+    `predictions`: epoch of the model against whose reference `model.prediction` was judged, -1: it was not.
     """
 
     window_start: int
@@ -279,6 +284,7 @@ class DriftReport(Message, frozen=True, kw_only=True):
     labelled: int = 0
     firings: list[Firing] = []
     config: int = -1
+    predictions: int = -1
 
 
 AlertKind = Literal["covariate", "prediction", "missing", "schema", "concept"]

@@ -116,65 +116,90 @@ def history_windows(scales: int) -> int:
 
 
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the pipeline is called, what it predicts, and how long its labels take.
-
-    `label_horizon`: how long a label waits for its event's prediction, in event time. `unlabelled_after`: silence is an
-    answer; only events that are so old train or gate.
-    """
+    """What the pipeline is called, what it predicts, and how long its labels take."""
 
     name: str
+    """The prefix of every topic, and the name of its PostgreSQL schema."""
     task: Task
+    """What a prediction is: one of two classes, one of several, or a number."""
     partitions: Count = 4
+    """Of `events`, `predictions`, `score-state` and `labels` when they are created."""
     label_horizon: Duration = Duration(7 * 86_400_000)
+    """How long a label waits for its event's prediction, in event time."""
     unlabelled_after: ImplicitLabel | None = None
+    """Silence is an answer; only events that are so old train or gate."""
 
 
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input of the model. An optional feature may be null, or absent: then `default` stands in for it. `min`,
-    `max`: what a number lies between, says its owner; for the catalogue: what lies beyond is scored all the same."""
+    """One input of the model."""
 
     name: str
+    """As the events have it."""
     type: FeatureType
+    """How its values are read, counted and given to models."""
     optional: bool = False
+    """It may be null, or absent."""
     default: float | str | bool | None = None
+    """Stands in where an optional feature is null or absent."""
     min: float | None = None
+    """What a number is not below, says its owner. For the catalogue: what lies beyond is scored all the same."""
     max: float | None = None
+    """What a number is not above, likewise."""
     owner: str = ""
+    """Who answers for it."""
     description: str = ""
+    """What it is, for people."""
 
 
 class Replay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the rows of a plain file become events."""
 
     label: str
+    """Column of the label."""
     time: str | None = None
+    """Column of the event's time; without one, the row's number times `spacing` after `start`."""
     entity: str | None = None
+    """Column of the entity; without one, events have none."""
     drop: tuple[str, ...] = ()
+    """Columns that are neither label, time, entity nor feature."""
     start: str = "2000-01-01T00:00:00Z"
+    """Time of the first row, where no column holds times."""
     spacing: Duration = Duration(1_000)
+    """From row to row, where no column holds times."""
 
 
 class Windows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tumbling windows of event time; live quality has windows of so many labels instead."""
 
     size: Duration = Duration(200_000)
+    """Of a window."""
     lateness: Duration = Duration(10_000)
+    """How far an event may lag behind the newest of its partition and still enter its window."""
     max_future: Duration = Duration(3_600_000)
+    """How far an event may be ahead of its record's Kafka timestamp; beyond, it is a dead letter."""
     idle_after: Duration = Duration(30_000)
+    """How long a partition must have nothing to score before windows close without it."""
     min_rows: Count = 30
+    """Of a window; with fewer it is not judged."""
     quality_labels: Count = 500
+    """Labelled events of a report of live quality."""
 
 
 class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The declared false-alarm budget and what counts as material. `detectors` watch the loss of labelled rows and are
-    shown; those in `alerting_detectors` may alert, outside the budget."""
+    """The declared false-alarm budget and what counts as material."""
 
     false_alarms: FalseAlarmBudget = FalseAlarmBudget("1 in 1000 windows")
+    """The budget, over all features, scales and kinds of drift together."""
     min_effect: Share = 0.05
+    """A smaller change is immaterial, however certain; in reference standard deviations, or Cohen's h for shares."""
     scales: Annotated[int, Meta(ge=1, le=10)] = 7
+    """How far windows are pooled: spans of up to 2^(scales-1) windows are judged as one."""
     longest_cycle: Duration | None = None
+    """Of what the features do by themselves, such as `7d`; the reference must cover three of them."""
     detectors: tuple[DetectorName, ...] = ()
+    """Watch the loss of labelled rows and are shown."""
     alerting_detectors: tuple[DetectorName, ...] = ()
+    """Those of `detectors` that may alert, outside the budget."""
 
     @property
     def history_windows(self) -> int:
@@ -183,70 +208,89 @@ class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Retraining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When to train, and on what. `pool`: experts that stay under test, the champion among them; the newest of each
-    family and window stays in any case, for its successor inherits its record. `early_stop`: families whose number of
-    rounds is found on the last fifth of the rows; `search_seconds`: that a round may spend on others. `label_quota`:
-    share of a dataset's rows that one labeller may have at most.
-    `fit_seconds`: of wall time for the fits of a round; where they take k times as long, the next refresh waits k times
-    as long."""
+    """When to train, and on what."""
 
     refresh_labels: Annotated[int, Meta(ge=0)] = 250
+    """New labels after which a round of training needs no alert; 0: only alerts train."""
     refresh_interval: Duration = Duration(0)
+    """The least event time between two such rounds."""
     min_new_labels: Count = 100
+    """Labels since the onset of a change before an incident's first round; the next at 2, 4 and 8 times as many."""
     cooldown: Duration = Duration(600_000)
+    """Event time from one incident's opening to the next, and within which three failures open the breaker."""
     families: tuple[Family, ...] = ("lightgbm", "logistic")
+    """Which models are fitted."""
     windows: tuple[Count | Literal["all"], ...] = (250, 1_000, 4_000, "all")
+    """Newest labelled rows that each family is fitted on."""
     half_life: Count = 200
+    """Labels after which a loss counts for half."""
     max_rows: Count = 200_000
+    """Of a dataset."""
     seed: int = 0
+    """Of every fit and search."""
     pool: Count = 12
+    """Experts that stay under test, the champion among them; the newest of each family and window stays in any case,
+    for its successor inherits its record."""
     early_stop: tuple[StoppedEarly, ...] = ("mlp",)
+    """Families whose number of rounds is found on the last fifth of the rows."""
     search_seconds: Share = 0.0
+    """That a round may spend on other parameters."""
     fit_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    """Of wall time for the fits of a round; where they take k times as long, the next refresh waits k times as long."""
     label_quota: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Share of a dataset's rows that one labeller may have at most."""
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a candidate must show before it serves, and how long its promotion may be undone by itself.
-
-    `alpha`: chance that a round of training leads to a wrong promotion on evidence. `slices`: features by whose values
-    quality is told apart; in no part of one a candidate may lose more than `max_slice_loss` against the champion.
-    `golden`: file of trusted labelled rows.
-    """
+    """What a candidate must show before it serves, and how long its promotion may be undone by itself."""
 
     min_rows: Count = 100
+    """Labelled rows that a candidate was not fitted on, before it is judged."""
     parity: Share = 1e-5
+    """How far the ONNX file's answers may be from the fitted model's."""
     alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    """Chance that a round of training leads to a wrong promotion on evidence."""
     max_slice_loss: Share = 0.02
+    """What a candidate may lose in any part of a slice against the champion."""
     slices: tuple[str, ...] = ()
+    """Features by whose values quality is told apart."""
     golden: str | None = None
+    """File of trusted labelled rows, beside the pipeline file."""
     probation_rows: Count = 1_000
+    """Labels after a promotion within which it is undone by itself."""
 
 
 class Rollout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a promoted model comes to serve. `canary_share`: of the entities, which it serves first; 0: all at once."""
+    """How a promoted model comes to serve."""
 
     canary_share: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Of the entities, which it serves first; 0: all at once."""
 
 
 class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How events are written; every other topic is JSON. `schema_registry`: URL, for Avro; the environment variable
-    SCHEMA_REGISTRY_URL goes before it."""
+    """How events are written; every other topic is JSON."""
 
     events: Literal["json", "avro"] = "json"
+    """Of `events`."""
     schema_registry: str = ""
+    """URL, for Avro; the environment variable SCHEMA_REGISTRY_URL goes before it."""
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long things are kept: records of topics, and rows of PostgreSQL's `tables` by whole days of their records'
-    time (absent: for ever). Kept for ever is what the log decides: `labelled`, models, and whatever is audited."""
+    """How long things are kept. Kept for ever is what the log decides: `labelled`, models, and whatever is audited."""
 
     events: Duration = Duration(7 * 86_400_000)
+    """Records of `events`."""
     predictions: Duration = Duration(30 * 86_400_000)
+    """Records of `predictions`."""
     dead_letters: Duration = Duration(30 * 86_400_000)
+    """Records of `dead-letters`."""
     labels: Duration = Duration(30 * 86_400_000)
+    """Records of `labels`."""
     drift_stats: Duration = Duration(90 * 86_400_000)
+    """Records of `drift-stats`."""
     tables: Duration | None = None
+    """Rows of PostgreSQL's tables, by whole days of their records' time; absent: for ever."""
 
 
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 import structlog
-from prometheus_client import Counter
 from psycopg import sql
 
 from schemas.audit_chain import START, AuditRow, link
@@ -13,6 +12,7 @@ from schemas.codec import encode
 from schemas.messages import AuditHead
 from schemas.topics import AUDIT_HEADS, topic_name
 from stream_apps.delivery import Delivery, Record
+from stream_apps.metrics.record import RecordMetrics
 from stream_apps.storage import Storage
 
 log = structlog.get_logger()
@@ -38,13 +38,12 @@ _ADD += "(%s, %s, %s, %s, %s, %s, %s)"
 class Auditor:
     """Adds to the audit. What is there already must be what the log says; it is never written again."""
 
-    def __init__(self, pipeline: str, storage: Storage, delivery: Delivery) -> None:
+    def __init__(self, pipeline: str, storage: Storage, delivery: Delivery, metrics: RecordMetrics) -> None:
         self._pipeline = pipeline
         self._heads = topic_name(pipeline, AUDIT_HEADS)
         self._storage = storage
         self._delivery = delivery
-        self.contradicted = Counter("automl_stream_audit_contradicted_total",
-                                    "Records that the audit does not hold as they were said")
+        self._metrics = metrics
 
     async def store(self, rows: Sequence[AuditRow]) -> None:
         """Store records of one topic's partition, in offset order; returns when Kafka has confirmed where the chain
@@ -90,7 +89,7 @@ class Auditor:
         kept = {AuditRow(*row[:-1]): row[-1] for row in await found.fetchall()}
         for row in said:
             if row not in kept:
-                self.contradicted.inc()
+                self._metrics.contradicted.inc()
                 log.error("the audit does not hold this record as it was said; run `automl-stream audit verify`",
                           topic=row.topic, partition=row.partition, offset=row.position)
         return kept

@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections.abc import Collection
+from itertools import chain
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
 from kafka_access.access import NO_GROUP, KafkaAccess
+from kafka_access.leaders import LEADERLESS, UNKNOWN, once_led
 from schemas.codec import decode
 from schemas.messages import Prediction, ScoreState
+from schemas.score_log import TAIL, standing
 from schemas.topics import EVENTS, PREDICTIONS, SCORE_STATE, topic_name
 
 ANSWER_SECONDS = 20.0
-PAUSE_SECONDS = 0.1
 
 
 class UnreadableStanding(Exception):
@@ -33,7 +35,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 
 async def read_standings(pipeline: str, partitions: Collection[int], kafka: KafkaAccess) -> dict[int, Standing]:
-    """Standing of each partition: the last record of a partition of `score-state` is its checkpoint."""
+    """Standing of each partition, by the ends of `score-state` and of `predictions`."""
     return await asyncio.to_thread(_read_standings, pipeline, partitions, kafka)
 
 
@@ -43,31 +45,34 @@ def _read_standings(pipeline: str, partitions: Collection[int], kafka: KafkaAcce
                          "enable.auto.commit": False, "fetch.wait.max.ms": 20, "log_level": 3})
     try:
         first = {p: _bounds(consumer, topic_name(pipeline, EVENTS), p)[0] for p in partitions}
-        states = _last_values(consumer, topic_name(pipeline, SCORE_STATE), partitions)
-        predictions = _last_values(consumer, topic_name(pipeline, PREDICTIONS), partitions)
+        states = standing(decode(value, ScoreState) for value in chain.from_iterable(
+            _tails(consumer, topic_name(pipeline, SCORE_STATE), partitions, TAIL).values()))
+        predictions = _tails(consumer, topic_name(pipeline, PREDICTIONS), partitions, 1)
     finally:
         consumer.close()
-    return {p: Standing(first=first[p], state=decode(states[p], ScoreState) if p in states else None,
-                        predicted=_end(predictions.get(p))) for p in partitions}
+    return {p: Standing(first=first[p], state=states.get(p), predicted=_end(predictions.get(p))) for p in partitions}
 
 
-def _end(prediction: bytes | None) -> int:
-    """Offset after the event of a prediction."""
-    return 0 if prediction is None else int(decode(prediction, Prediction).source.rpartition("-")[2]) + 1
+def _end(predictions: list[bytes] | None) -> int:
+    """Offset after the event of the last prediction."""
+    return int(decode(predictions[-1], Prediction).source.rpartition("-")[2]) + 1 if predictions else 0
 
 
-def _last_values(consumer: Consumer, topic: str, partitions: Collection[int]) -> dict[int, bytes]:
-    """Value of the last record of each partition that has one."""
+def _tails(consumer: Consumer, topic: str, partitions: Collection[int], count: int) -> dict[int, list[bytes]]:
+    """Values of the last `count` records of each partition that has any; fewer where compaction removed some."""
     bounds = {p: _bounds(consumer, topic, p) for p in partitions}
     missing = {p for p, (first, end) in bounds.items() if first < end}
-    consumer.assign([TopicPartition(topic, p, bounds[p][1] - 1) for p in missing])
-    found: dict[int, bytes] = {}
+    consumer.assign([TopicPartition(topic, p, max(bounds[p][0], bounds[p][1] - count)) for p in missing])
+    found: dict[int, list[bytes]] = {p: [] for p in missing}
     deadline = time.monotonic() + ANSWER_SECONDS
     while missing:
         message = consumer.poll(0.5)
         if message is not None and message.error() is None:
-            found[message.partition() or 0] = message.value() or b""
-            missing.discard(message.partition() or 0)
+            partition = message.partition() or 0
+            if partition in missing:
+                found[partition].append(message.value() or b"")
+            if (message.offset() or 0) >= bounds[partition][1] - 1:
+                missing.discard(partition)
         elif time.monotonic() > deadline:
             raise UnreadableStanding(f"{topic}: the last records of partitions {sorted(missing)} did not come within "
                                      f"{ANSWER_SECONDS:.0f} s")
@@ -75,12 +80,10 @@ def _last_values(consumer: Consumer, topic: str, partitions: Collection[int]) ->
 
 
 def _bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    deadline = time.monotonic() + ANSWER_SECONDS
-    while True:
-        try:
-            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
-        except KafkaException as error:  # a new topic, or one whose leader has moved, is not known to every broker yet
-            if time.monotonic() > deadline:
-                raise UnreadableStanding(f"{topic}[{partition}]: Kafka did not say within {ANSWER_SECONDS:.0f} s where "
-                                         f"it ends: {error.args[0].str()}") from error
-        time.sleep(PAUSE_SECONDS)
+    place = TopicPartition(topic, partition)
+    try:
+        return once_led(lambda: consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS), ANSWER_SECONDS,
+                        LEADERLESS + UNKNOWN)
+    except KafkaException as error:
+        raise UnreadableStanding(f"{topic}[{partition}]: Kafka did not say within {ANSWER_SECONDS:.0f} s where it "
+                                 f"ends: {error.args[0].str()}") from error

@@ -72,6 +72,19 @@ class WindowLedger:
         (self._idle.add if record.idle else self._idle.discard)(record.partition)
         return self._close()
 
+    @property
+    def waiting(self) -> int:
+        """Windows that some partition has counted and that are not closed."""
+        return len(self._waiting)
+
+    @property
+    def delay(self) -> int:
+        """Milliseconds of event time from the end of the oldest window that waits to the newest watermark; 0 where
+        none waits."""
+        if not self._waiting or not self._watermarks:
+            return 0
+        return max(0, max(self._watermarks.values()) - min(self._waiting) - self.size)
+
     def _add(self, record: WindowCounts) -> None:
         window = record.window
         key = (window.start, window.profile_epoch)

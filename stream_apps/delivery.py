@@ -138,7 +138,8 @@ class Delivery:
             producer.purge()
             producer.flush(PURGE_SECONDS)
         if left or failures:
-            raise DeliveryError(f"{left} records unconfirmed, {len(failures)} failed; first: {failures[:1]}")
+            # What is left is counted by librdkafka, its own events with the records.
+            raise DeliveryError(f"not confirmed: {left} in the queue, {len(failures)} failed; first: {failures[:1]}")
 
     def _flush(self, producer: Producer) -> int:
         deadline = time.monotonic() + self._patience

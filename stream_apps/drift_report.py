@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from drift.shown import FeatureStatistics, ShownStatistics
 from drift.verdict import FeatureVerdict, Verdict
 from schemas.configuration import NO_VERSION
 from schemas.messages import AlertKind, DriftAlert, DriftReport, FeatureDrift, Model, derived_id
+from schemas.model_log import NO_EPOCH
 from schemas.pipeline import Pipeline
 from stream_apps.closing import ClosedWindow
 from stream_apps.loss_watch import LossWatch, alerting_firing, detector_alert
@@ -34,6 +36,7 @@ class _Watched:
         self.decider = Decider(watched, settings)
         self.statistics = ShownStatistics(watched)
         self.names = [feature.name for feature in watched.features]
+        self._cells = list(pairwise(watched.offsets.tolist()))
         self._nothing_said = np.zeros(0 if predictions is None else predictions.reference.size, dtype=np.int64)
         self._no_losses = np.zeros(0 if profile.loss is None else len(profile.loss.counts), dtype=np.int64)
 
@@ -42,6 +45,10 @@ class _Watched:
         said = self._nothing_said if self.predictions is None else window.predictions.get(
             self.predictions.epoch, self._nothing_said)
         return np.concatenate((window.counts, said, self._no_losses if window.losses is None else window.losses))
+
+    def by_feature(self, counts: NDArray[np.int64]) -> dict[str, list[int]]:
+        """The counts of each feature's cells."""
+        return {name: counts[first:end].tolist() for name, (first, end) in zip(self.names, self._cells, strict=True)}
 
 
 @dataclass(kw_only=True)
@@ -76,13 +83,17 @@ class DriftJudge:
         self.remember(window)
         watched = self._watching(predictions)
         verdict = watched.decider.decide(np.array([watched.counts(before) for before in self._history]))
-        shown = dict(zip(watched.names, watched.statistics.of(watched.counts(window)), strict=True))
+        counts = watched.counts(window)
+        shown = dict(zip(watched.names, watched.statistics.of(counts), strict=True))
+        cells = watched.by_feature(counts)
         report = DriftReport(
             window_start=window.start, window_end=window.start + self.pipeline.windows.size, profile=window.profile,
             rows=window.rows, covered=window.covered, labelled=labelled, pipeline_digest=self.pipeline.digest,
-            alarm=verdict.alarm, verdict=verdict.words, features=[_feature(f, shown[f.name]) for f in verdict.features],
+            alarm=verdict.alarm, verdict=verdict.words,
+            features=[_feature(f, shown[f.name], cells[f.name]) for f in verdict.features],
             onset=None if verdict.onset is None else self._history[-1 - verdict.onset].start,
             firings=list(window.firings), config=self.config,
+            predictions=NO_EPOCH if predictions is None else predictions.epoch,
         )
         return report, verdict
 
@@ -117,12 +128,12 @@ def _settings(pipeline: Pipeline) -> DecisionSettings:
                             scales=drift.scales, min_rows=windows.min_rows)
 
 
-def _feature(verdict: FeatureVerdict, shown: FeatureStatistics) -> FeatureDrift:
+def _feature(verdict: FeatureVerdict, shown: FeatureStatistics, counts: list[int]) -> FeatureDrift:
     return FeatureDrift(
         name=verdict.name, rows=verdict.rows, missing=verdict.missing, ks=shown.ks, psi=shown.psi,
         jensen_shannon=shown.jensen_shannon, effect=verdict.effect, lower_bound=verdict.lower_bound,
         log_p=verdict.log_p, scale=verdict.scale, contrast=verdict.contrast or "",
         calibrated=verdict.uncalibrated is None, alarm=verdict.alarm, wasserstein=shown.wasserstein,
         chi_square=shown.chi_square, chi_square_p=shown.chi_square_p, mean_shift=shown.mean_shift,
-        spread_shift=shown.spread_shift, uncalibrated=verdict.uncalibrated or "",
+        spread_shift=shown.spread_shift, uncalibrated=verdict.uncalibrated or "", counts=counts,
     )

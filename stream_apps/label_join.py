@@ -117,6 +117,14 @@ class LabelJoin:
         if rows:
             await self._storage.run(work)
 
+    async def note_silence(self) -> None:
+        """Note which labels nobody gave, where labels were stored from the training log."""
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(self._sql(label_sql.SILENCE), {"revision": IMPLICIT_REVISION})
+
+        await self._storage.run(work)
+
     async def waiting(self) -> int:
         """Labels that are neither emitted nor expired."""
 

@@ -93,6 +93,10 @@ from said s where l.entity = s.entity and l.event_id = s.event_id
   and (l.emitted_revision is null or l.emitted_revision <= s.revision)
 """
 
+SILENCE: LiteralString = """
+update {schema}.labels set implicit = true where revision = %(revision)s and not implicit
+"""
+
 WAITING: LiteralString = """
 select count(*) from {schema}.labels
 where (emitted_revision, emitted_conflict) is distinct from (revision, conflict) and not expired

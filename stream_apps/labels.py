@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from prometheus_client import Counter, Gauge
 
 from kafka_access.definition import in_force
 from schemas.codec import canonical_label, decode, encode
@@ -20,6 +19,8 @@ from schemas.topics import LABELLED, LABELS, topic_name
 from stream_apps.delivery import Delivery, Record
 from stream_apps.label_join import LabelJoin, Refusal
 from stream_apps.label_states import StoredLabel
+from stream_apps.lag import watch_kafka
+from stream_apps.metrics.labels import LabelMetrics
 from stream_apps.settings import ServiceSettings, explained, read_settings, require_database
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
@@ -33,21 +34,6 @@ DETAIL = 200  # characters
 BLOCK_SECONDS = 0.05  # a replay in lockstep holds until its block is out
 
 log = structlog.get_logger()
-
-
-class LabelMetrics:
-    """What an operator sees of the labels."""
-
-    def __init__(self) -> None:
-        self.states = Counter("automl_stream_labels_total", "Labels by what they were beside those of their event",
-                              ["state"])
-        self.refused = Counter("automl_stream_labels_refused_total", "Labels that cannot be used", ["reason"])
-        self.emitted = Counter("automl_stream_labelled_total", "Labelled events written to the training log")
-        self.implicit = Counter("automl_stream_labels_implicit_total", "Events whose silence became their label")
-        self.expired = Counter("automl_stream_labels_expired_total", "Labels whose event had no prediction in time")
-        self.waiting = Gauge("automl_stream_labels_waiting", "Labels that are neither in the training log nor expired")
-        self.coverage = Gauge("automl_stream_label_coverage_ratio",
-                              "Share with a label of the predictions that are older than the label horizon")
 
 
 class LabelAgent:
@@ -189,7 +175,7 @@ def _block(headers: Sequence[tuple[str, bytes | None]]) -> tuple[int | None, int
     return None, None
 
 
-def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage]:
+def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage, LabelMetrics]:
     """Wire the service.
 
     Raises:
@@ -202,8 +188,10 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     storage = Storage(url, pipeline.name)
     agent = LabelAgent(pipeline, app, LabelJoin(storage, pipeline.pipeline), Delivery(settings.kafka))
     app.agent(app.chunks(topic_name(pipeline.name, LABELS)), name="labels")(agent.store)
+    agent.metrics.database.waiting.set_function(lambda: storage.waiting_seconds)
+    watch_kafka(app, settings.kafka, pipeline.name, agent.metrics.reading)
     app.task(agent.emit)
-    return app, storage
+    return app, storage, agent.metrics
 
 
 @explained
@@ -213,9 +201,9 @@ def main() -> None:
     require_database(settings)
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="labels", pipeline=pipeline.name)
-    app, storage = build(settings, pipeline)
+    app, storage, metrics = build(settings, pipeline)
     storage.require_schema()
-    serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
+    serve_metrics(settings.metrics, metrics, lambda: {"ok": storage.available})
     run(app)
 
 

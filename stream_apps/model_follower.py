@@ -11,6 +11,7 @@ from schemas.model_log import Accepted, ModelLog, Serving
 from schemas.pipeline import Pipeline
 from schemas.topics import MODEL_ARTIFACTS, MODEL_UPDATES, topic_name
 from stream_apps.artifacts import ArtifactReader, BadArtifact
+from stream_apps.metrics.serving import ServingMetrics
 from stream_apps.model_slot import LoadedModel, Slots, UnusableModel, load_model
 
 EPOCH_SECONDS = 60.0  # how long the log may take to bring an announcement that a checkpoint names
@@ -21,8 +22,9 @@ log = structlog.get_logger()
 class ModelFollower:
     """`current` are the models to score with, once there are some."""
 
-    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, metrics: ServingMetrics) -> None:
         self._pipeline = pipeline
+        self._metrics = metrics
         self._partition = TopicPartition(topic_name(pipeline.name, MODEL_UPDATES), 0)
         self._kafka = kafka
         self._artifacts = ArtifactReader(topic_name(pipeline.name, MODEL_ARTIFACTS), kafka)
@@ -94,8 +96,10 @@ class ModelFollower:
             try:
                 slots = await self._slots(serving)
             except (BadArtifact, UnusableModel) as error:
+                self._metrics.refused.inc()
                 log.error("announced model refused; what served before it serves on", epoch=epoch, reason=str(error))
                 continue
+            self._metrics.show(serving)
             await self._take(slots)
             on_swap(slots)
             break

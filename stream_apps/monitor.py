@@ -7,6 +7,7 @@ row under their profile. Run: python -m stream_apps.monitor
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 from faust.types import TP
-from prometheus_client import Counter, Gauge
 
 from drift.detectors.detector_set import detector_set
 from drift.losses import LossRow
@@ -42,6 +42,8 @@ from stream_apps.configuration import DefinitionFollower
 from stream_apps.delivery import Delivery, Record
 from stream_apps.drift_report import DriftJudge
 from stream_apps.labelled_losses import LabelledLosses
+from stream_apps.lag import watch_kafka
+from stream_apps.metrics.monitor import MonitorMetrics
 from stream_apps.quality_watch import QualityWatch
 from stream_apps.said_before import SaidBefore, read_said_before
 from stream_apps.settings import ServiceSettings, explained, read_settings
@@ -69,23 +71,11 @@ class _Said(NamedTuple):
     end: int
 
 
-class MonitorMetrics:
-    """What an operator sees of the monitor."""
-
-    def __init__(self) -> None:
-        self.windows = Counter("automl_stream_windows_closed_total", "Windows with a drift report")
-        self.alerts = Counter("automl_stream_drift_alerts_total", "Windows with an alert")
-        self.firings = Counter("automl_stream_detector_firings_total", "Changes that a label-based detector saw",
-                               ["detector"])
-        self.late = Gauge("automl_stream_late_window_counts", "Final counts that came after their window had closed")
-        self.effect = Gauge("automl_stream_drift_effect", "Effect of the newest window", ["feature"])
-
-
 class Monitor:
     """Closes windows in event-time order and judges them; `newest` gives the newest version of the definition."""
 
     def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery,
-                 newest: Callable[[], Version | None]) -> None:
+                 newest: Callable[[], Version | None], metrics: MonitorMetrics) -> None:
         self._pipeline = pipeline
         self._config = NO_VERSION
         self._newest = newest
@@ -94,7 +84,8 @@ class Monitor:
         self._delivery = delivery
         self._artifacts = ArtifactReader(self._topic(MODEL_ARTIFACTS), kafka)
         self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
-        self.metrics = MonitorMetrics()
+        self.metrics = metrics
+        metrics.declare(pipeline)
         self._start_again(SaidBefore(reported={}, alerted={}, partitions=pipeline.pipeline.partitions))
 
     def _start_again(self, said: SaidBefore) -> None:
@@ -133,7 +124,7 @@ class Monitor:
                 if not self._app.consumer.current(chunk):
                     return
                 await self._close(window, chunk)
-        self.metrics.late.set(self._ledger.late_records)
+        self._show_waiting()
         self._app.consumer.complete(chunk)
 
     async def _close(self, window: ClosedWindow, chunk: Any) -> None:
@@ -146,6 +137,7 @@ class Monitor:
             self._before.append(_Said(window, self._losses.end, said))
             self._losses.end = said
             return
+        began = time.perf_counter()
         judge = await self._judge_of(window)
         if said is None:
             self._obey(judge)
@@ -158,6 +150,13 @@ class Monitor:
         alert = judge.alert(report, verdict, await self._serving()) if judge.alerts(report) else None
         if self._app.consumer.current(chunk):  # else the next owner says it, perhaps of more labelled rows
             await self._say(report, alert)
+            self.metrics.show(report, verdict.threshold, time.perf_counter() - began)
+
+    def _show_waiting(self) -> None:
+        windows, ledger = self.metrics.windows, self._ledger
+        windows.late.set(ledger.late_records)
+        windows.waiting.set(ledger.waiting)
+        windows.delay.set(ledger.delay / 1_000)
 
     def _obey(self, judge: DriftJudge) -> None:
         """Judge by the newest version: a report names it, and a window that has one is never judged again."""
@@ -165,6 +164,7 @@ class Monitor:
         if version is not None and version.offset != self._config:
             self._config = version.offset
             self._pipeline = taken_live(self._pipeline, version.pipeline, "monitor")
+            self.metrics.declare(self._pipeline)
             log.info("windows are judged by a version of the definition", version=version.offset)
         judge.obey(self._pipeline, self._config)
 
@@ -173,13 +173,8 @@ class Monitor:
             log.info("drift alert", alert_id=alert.alert_id, window_start=alert.window_start, sentence=alert.sentence)
             # Before the report: a crash between the two says the alert again, under the same id and of the same rows.
             await self._send(DRIFT_ALERTS, alert.alert_id, encode(alert))
-            self.metrics.alerts.inc()
+            self.metrics.drift.alerts.labels(alert.kind).inc()
         await self._send(DRIFT_STATS, str(report.window_start), encode(report))
-        self.metrics.windows.inc()
-        for feature in report.features[:50]:
-            self.metrics.effect.labels(feature.name).set(feature.effect)
-        for firing in report.firings:
-            self.metrics.firings.labels(firing.detector).inc()
 
     async def _judge_of(self, window: ClosedWindow) -> DriftJudge:
         """The judge of the window's profile, made when it first has something to say: old profiles may be gone."""
@@ -236,15 +231,15 @@ def _required(accepted: Accepted | None, epoch: int) -> Accepted:
     return accepted
 
 
-def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
+def build(settings: ServiceSettings, pipeline: Pipeline, metrics: MonitorMetrics) -> StreamApp:
     """Wire the service."""
     app = make_app(f"{pipeline.name}-monitor", WorkerSettings(
         kafka=settings.kafka, group=f"{pipeline.name}.monitor",
         instance_id=f"{pipeline.name}-monitor-{settings.instance}", session_timeout=6.0, commit_interval=0.1))
     delivery = Delivery(settings.kafka)
     definition = DefinitionFollower(pipeline.name, settings.kafka)
-    monitor = Monitor(pipeline, settings.kafka, app, delivery, lambda: definition.current)
-    quality = QualityWatch(pipeline, settings.kafka, app, delivery)
+    monitor = Monitor(pipeline, settings.kafka, app, delivery, lambda: definition.current, metrics)
+    quality = QualityWatch(pipeline, settings.kafka, app, delivery, metrics.quality)
     app.agent(app.chunks(topic_name(pipeline.name, WINDOW_COUNTS)), name="monitor")(monitor.watch)
     app.agent(app.chunks(topic_name(pipeline.name, LABELLED)), name="quality")(quality.watch)
 
@@ -261,6 +256,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> StreamApp:
         await quality.assigned()
 
     when_assigned(app, assigned)
+    watch_kafka(app, settings.kafka, pipeline.name, metrics.reading)
     return app
 
 
@@ -271,8 +267,9 @@ def main() -> None:
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     detector_set(pipeline)  # their library takes seconds to import, or is missing: before there is a group to answer to
     configure_logs(service="monitor", pipeline=pipeline.name)
-    app = build(settings, pipeline)
-    serve_metrics(settings.metrics_port, lambda: {"ok": True})
+    metrics = MonitorMetrics()
+    app = build(settings, pipeline, metrics)
+    serve_metrics(settings.metrics, metrics, lambda: {"ok": True})
     run(app)
 
 

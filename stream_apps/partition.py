@@ -15,9 +15,10 @@ from schemas.model_log import NO_EPOCH
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, SCORE_STATE, WINDOW_COUNTS, Topic
 from stream_apps.checkpoints import Standing
 from stream_apps.scoring import ScoredChunk
-from stream_apps.windows import PartitionWindows, WindowSettings
+from stream_apps.windows import CellLayout, CountedRows, PartitionWindows, WindowSettings
 
 PAUSE_FACTOR = 20
+COUNTED_ROWS = 500  # counted together, or at a checkpoint: a handful of rows takes as long as hundreds
 
 Send = Callable[[Topic, int, Sequence[tuple[bytes | None, bytes]]], Awaitable[None]]
 Complete = Callable[[Any], None]
@@ -25,7 +26,8 @@ Complete = Callable[[Any], None]
 
 @dataclass(kw_only=True)
 class ScoredPartition:
-    """State of one assigned partition. `covered`: end (exclusive) of what is scored; `epoch`: the models in charge.
+    """State of one assigned partition. `covered`: end (exclusive) of what is scored; `epoch`: the models in charge;
+    `term`: of its owner, one above its predecessor's.
 
     Rows before `predicted` had a prediction by `epoch` when the partition was assigned: they get it again.
     """
@@ -35,6 +37,7 @@ class ScoredPartition:
     send: Send
     complete: Complete
     covered: int
+    term: int = 1
     predicted: int = 0
     epoch: int = NO_EPOCH
     idle: bool = False
@@ -42,6 +45,7 @@ class ScoredPartition:
     _delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _outbox: list[ScoredChunk] = field(default_factory=list)
     _undelivered: list[tuple[Any, asyncio.Task[None]]] = field(default_factory=list)
+    _uncounted: list[CountedRows] = field(default_factory=list)  # under one layout: a swap is a checkpoint
     _final: list[WindowCounts] = field(default_factory=list)
     _checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _reported: tuple[int | None, bool] | None = None
@@ -56,8 +60,8 @@ class ScoredPartition:
             return cls(partition=partition, windows=PartitionWindows(partition=partition, settings=settings),
                        send=send, complete=complete, covered=standing.first)
         return cls(partition=partition, windows=PartitionWindows.restore(state, settings), send=send,
-                   complete=complete, covered=state.covered, predicted=max(state.predicted, standing.predicted),
-                   epoch=state.epoch)
+                   complete=complete, covered=state.covered, term=state.term + 1,
+                   predicted=max(state.predicted, standing.predicted), epoch=state.epoch)
 
     @property
     def repeats(self) -> bool:
@@ -69,15 +73,23 @@ class ScoredPartition:
         """Chunks that wait for a checkpoint."""
         return len(self._undelivered)
 
-    def add(self, message: Any, end: int, chunk: ScoredChunk, final: list[WindowCounts]) -> asyncio.Task[None]:
-        """A chunk up to `end` (exclusive) is scored and counted; the task ends when its outputs are delivered."""
+    def add(self, message: Any, end: int, chunk: ScoredChunk, layout: CellLayout) -> asyncio.Task[None]:
+        """A chunk up to `end` (exclusive) is scored under `layout`; the task ends when its outputs are delivered."""
         self.covered = end
         self.idle = False
-        self._final += final
+        self._layout = layout
+        self._uncounted.append(chunk.rows)
+        if sum(len(rows.offsets) for rows in self._uncounted) >= COUNTED_ROWS:
+            self._count()
         self._outbox.append(chunk)
         delivery = asyncio.ensure_future(self._deliver())
         self._undelivered.append((message, delivery))
         return delivery
+
+    def _count(self) -> None:
+        if self._uncounted:
+            rows, self._uncounted = self._uncounted, []
+            self._final += self.windows.add(CountedRows.joined(rows), self._layout)
 
     async def _deliver(self) -> None:
         """Send everything that waits: small chunks share a delivery whenever they come faster than Kafka confirms.
@@ -99,6 +111,7 @@ class ScoredPartition:
         A swap must hold `scoring`, so that no row is scored between the snapshot and the new epoch.
         """
         async with self._checkpointing:
+            self._count()
             delivered, self._undelivered = self._undelivered, []
             final, self._final = self._final, []
             state = self._state(self.epoch if epoch is None else epoch)
@@ -126,7 +139,8 @@ class ScoredPartition:
     def _state(self, epoch: int) -> ScoreState:
         return ScoreState(partition=self.partition, covered=self.covered, epoch=epoch,
                           watermark=self.windows.watermark, windows=self.windows.snapshot(),
-                          late_rows=self.windows.late_rows, paused=self.windows.paused, predicted=self.predicted)
+                          late_rows=self.windows.late_rows, paused=self.windows.paused, predicted=self.predicted,
+                          term=self.term)
 
     async def _send_windows(self, final: list[WindowCounts], state: ScoreState) -> None:
         """Final windows, then where the partition stands; the latter only when it says something new."""

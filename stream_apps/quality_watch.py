@@ -4,66 +4,31 @@ The last report on Kafka is its state: a restarted monitor goes on after it.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
 from faust.types import TP
-from prometheus_client import Counter, Gauge, Histogram
 
 from kafka_access.access import KafkaAccess
 from schemas.codec import decode, encode
-from schemas.messages import LabelledEvent, Quality, QualityReport
+from schemas.messages import LabelledEvent, QualityReport
 from schemas.pipeline import Pipeline
 from schemas.topics import LABELLED, QUALITY, topic_name
 from stream_apps.delivery import Delivery, Record
+from stream_apps.metrics.monitor import QualityMetrics
 from stream_apps.quality import QualityLog
 from stream_apps.topics import log_bounds, read_each
 from stream_apps.transport import StreamApp
 
-VERSIONS = 5  # shown as metrics, the newest
-FIGURES = ("accuracy", "log_loss", "brier", "auc", "no_change_accuracy", "kappa_temporal", "mae", "rmse",
-           "no_change_mae")
-HOUR, DAY = 3_600, 86_400
-
 log = structlog.get_logger()
-
-
-class QualityMetrics:
-    """What an operator sees of live quality."""
-
-    def __init__(self) -> None:
-        self.reports = Counter("automl_stream_quality_reports_total", "Quality reports written")
-        self.quality = Gauge("automl_stream_quality", "Live quality in the newest report that names the version",
-                             ["version", "figure"])
-        self.delay = Histogram("automl_stream_label_delay_seconds", "Event time from an event to its label",
-                               buckets=(1, 10, 60, 600, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY, 90 * DAY))
-        self._shown: OrderedDict[str, list[str]] = OrderedDict()
-
-    def show(self, report: QualityReport) -> None:
-        """The figures of each version, the newest versions only."""
-        self.reports.inc()
-        for quality in reversed([q for q in report.qualities if q.version is not None]):
-            self._show(str(quality.version), quality)
-
-    def _show(self, version: str, quality: Quality) -> None:
-        for figure in self._shown.pop(version, []):
-            self.quality.remove(version, figure)
-        values = {name: getattr(quality, name) for name in FIGURES}
-        self._shown[version] = [name for name, value in values.items() if value is not None]
-        for name in self._shown[version]:
-            self.quality.labels(version, name).set(values[name])
-        if len(self._shown) > VERSIONS:
-            oldest, names = self._shown.popitem(last=False)
-            for name in names:
-                self.quality.remove(oldest, name)
 
 
 class QualityWatch:
     """Reads `labelled` and writes quality reports."""
 
-    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, app: StreamApp, delivery: Delivery,
+                 metrics: QualityMetrics) -> None:
         self._pipeline = pipeline
         self._kafka = kafka
         self._app = app
@@ -71,7 +36,7 @@ class QualityWatch:
         self._labelled, self._quality = (topic_name(pipeline.name, topic) for topic in (LABELLED, QUALITY))
         self._folding = asyncio.Lock()  # the state belongs to one chunk, or to who starts it again
         self._log = QualityLog(pipeline)
-        self.metrics = QualityMetrics()
+        self.metrics = metrics
 
     async def assigned(self) -> None:
         """Go on after the last report, and remember the rows before it."""

@@ -4,6 +4,7 @@ Run: python -m stream_apps.record
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ import msgspec
 import psycopg
 import structlog
 from msgspec import Struct
-from prometheus_client import Counter
 from psycopg import sql
 
 from kafka_access.definition import in_force
@@ -25,6 +25,8 @@ from stream_apps.audit import Auditor
 from stream_apps.delivery import Delivery
 from stream_apps.event_times import EventTimes, Stored
 from stream_apps.kept_days import KeptDays, record_day
+from stream_apps.lag import watch_kafka
+from stream_apps.metrics.record import RecordMetrics
 from stream_apps.settings import ServiceSettings, explained, read_settings, require_database
 from stream_apps.storage import REFUSED, Storage
 from stream_apps.transport import StreamApp
@@ -64,16 +66,15 @@ class Recorder:
     """Writes chunks; a chunk is complete when PostgreSQL has committed it."""
 
     def __init__(self, pipeline: Pipeline, storage: Storage, app: StreamApp, delivery: Delivery) -> None:
+        self._prefix = f"{pipeline.name}."
         self._predictions = topic_name(pipeline.name, PREDICTIONS)
         self._audited = {topic_name(pipeline.name, topic) for topic in TOPICS if topic.audited}
         self._storage = storage
         self._app = app
-        self.auditor = Auditor(pipeline.name, storage, delivery)
+        self.metrics = RecordMetrics()
+        self.auditor = Auditor(pipeline.name, storage, delivery, self.metrics)
         self._event_times = EventTimes(storage.schema, pipeline.pipeline)
         self._days = KeptDays(storage, pipeline.retention)
-        self.rows = Counter("automl_stream_recorded_total", "Records written to PostgreSQL", ["topic"])
-        self.expired = Counter("automl_stream_record_expired_total", "Records of days that retention has passed")
-        self.refused = Counter("automl_stream_refused_total", "Predictions that PostgreSQL refused")
 
     async def record(self, stream: Any) -> None:
         """Write chunk after chunk; one is decoded while PostgreSQL works on the one before."""
@@ -88,6 +89,7 @@ class Recorder:
             await before
 
     async def _store(self, message: Any) -> None:
+        began = time.perf_counter()
         try:
             records = message.take()
             if message.topic == self._predictions:
@@ -100,7 +102,9 @@ class Recorder:
         except Exception as error:
             await die(self._app, error)  # no chunk may follow that would notice
             raise
-        self.rows.labels(message.topic).inc(len(records))
+        self.metrics.rows.labels(message.topic.removeprefix(self._prefix)).inc(len(records))
+        self.metrics.seconds.observe(time.perf_counter() - began)
+        self.metrics.written.set_to_current_time()
         self._app.consumer.complete(message)
 
     async def _store_predictions(self, message: Any, records: Sequence[Any]) -> None:
@@ -117,7 +121,7 @@ class Recorder:
         except (*REFUSED, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]  # PostgreSQL's other lines quote the row
             log.error("prediction refused", partition=message.partition, offset=record.offset, reason=reason)
-            self.refused.inc()
+            self.metrics.refused.inc()
             await self._storage.run(lambda c: self._refuse(c, message, record, reason))
 
     async def _store_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -179,7 +183,7 @@ class Recorder:
 
     def _kept(self, rows: list[tuple[Any, ...]], came: int) -> list[tuple[Any, ...]]:
         """These rows; the others are of days that retention has passed."""
-        self.expired.inc(came - len(rows))
+        self.metrics.expired.inc(came - len(rows))
         return rows
 
     async def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
@@ -208,7 +212,7 @@ def _row(record: Any) -> tuple[Any, ...]:
             str(p.features, "utf-8"), p.scored_at, p.answered_epoch)
 
 
-def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage]:
+def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Storage, RecordMetrics]:
     """Wire the service.
 
     Raises:
@@ -222,7 +226,9 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sto
     recorder = Recorder(pipeline, storage, app, Delivery(settings.kafka))
     topics = [topic_name(pipeline.name, topic) for topic in TOPICS if "record" in topic.consumers]
     app.agent(app.chunks(*topics), name="record")(recorder.record)
-    return app, storage
+    recorder.metrics.database.waiting.set_function(lambda: storage.waiting_seconds)
+    watch_kafka(app, settings.kafka, pipeline.name, recorder.metrics.reading)
+    return app, storage, recorder.metrics
 
 
 @explained
@@ -232,9 +238,9 @@ def main() -> None:
     require_database(settings)
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="record", pipeline=pipeline.name)
-    app, storage = build(settings, pipeline)
+    app, storage, metrics = build(settings, pipeline)
     storage.require_schema()
-    serve_metrics(settings.metrics_port, lambda: {"ok": storage.available})
+    serve_metrics(settings.metrics, metrics, lambda: {"ok": storage.available})
     run(app)
 
 

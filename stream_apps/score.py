@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 from faust.types import TP
-from prometheus_client import Counter, Gauge, Histogram
 
 from kafka_access.definition import in_force
 from schema_registry.events import event_codec
@@ -25,6 +24,8 @@ from schemas.topics import DEAD_LETTERS, EVENTS, Topic, topic_name
 from stream_apps.checkpoints import Standing, read_standings
 from stream_apps.crash_file import CrashFile, Range
 from stream_apps.delivery import Delivery
+from stream_apps.lag import watch_kafka
+from stream_apps.metrics.score import ScoreMetrics
 from stream_apps.model_follower import ModelFollower
 from stream_apps.model_slot import Slots
 from stream_apps.partition import ScoredPartition
@@ -48,17 +49,6 @@ PART_ROWS = 2_000  # of a chunk, for one of two threads
 log = structlog.get_logger()
 
 
-class ScoreMetrics:
-    """What an operator sees of a score worker."""
-
-    def __init__(self) -> None:
-        self.scored = Counter("automl_stream_events_scored_total", "Events with a prediction")
-        self.dead = Counter("automl_stream_dead_letters_total", "Records that could not be scored", ["reason"])
-        self.late = Gauge("automl_stream_late_rows", "Rows behind their partition's watermark", ["partition"])
-        self.epoch = Gauge("automl_stream_model_epoch", "Epoch of the model that scores", ["partition"])
-        self.seconds = Histogram("automl_stream_chunk_seconds", "Decoding, scoring, counting and encoding of a chunk")
-
-
 class ScoreAgent:
     """Scores the partitions that this worker owns."""
 
@@ -75,8 +65,8 @@ class ScoreAgent:
         self._room = asyncio.Semaphore(MAX_UNDELIVERED)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="score")
         self._crash_file = CrashFile(settings.state, f"{pipeline.name}-score-{settings.instance}")
-        self.follower = ModelFollower(pipeline, settings.kafka)
         self.metrics = ScoreMetrics()
+        self.follower = ModelFollower(pipeline, settings.kafka, self.metrics.serving)
 
     # The way of a chunk
 
@@ -111,10 +101,9 @@ class ScoreAgent:
         if not self._app.consumer.current(message):
             self._room.release()
             return  # revoked meanwhile: the next owner reads these rows again
-        # Nothing is awaited until the partition knows the chunk: a checkpoint in between would count it twice.
-        final = partition.windows.add(chunk.rows, slots.layout)
-        partition.add(message, message.end, chunk, final).add_done_callback(lambda _: self._room.release())
-        self._count(partition, chunk)
+        delivery = partition.add(message, message.end, chunk, slots.layout)
+        delivery.add_done_callback(lambda done: self._delivered(done, records[0].timestamp))
+        self._count(chunk)
         await asyncio.sleep(0)  # its outputs leave before the next chunk, which may wait already, is scored
         while partition.waiting >= MAX_WAITING:
             await partition.checkpoint()
@@ -143,18 +132,21 @@ class ScoreAgent:
     async def _swap(self, partition: ScoredPartition, slots: Slots) -> None:
         """Rows from here on belong to `slots`: true once the checkpoint that says so is delivered."""
         await partition.checkpoint(epoch=slots.epoch)
-        self.metrics.epoch.labels(partition.partition).set(slots.epoch)
         log.info("model swapped", partition=partition.partition, offset=partition.covered, epoch=slots.epoch,
                  version=slots.champion.model.version, canary=slots.canary.model.version if slots.canary else None)
 
     async def _send(self, topic: Topic, partition: int, pairs: Sequence[Pair]) -> None:
         await self._delivery.send_pairs(topic_name(self._pipeline.name, topic), partition, pairs)
 
-    def _count(self, partition: ScoredPartition, chunk: ScoredChunk) -> None:
+    def _delivered(self, done: asyncio.Task[None], oldest: int) -> None:
+        self._room.release()
+        if not done.cancelled() and done.exception() is None:
+            self.metrics.delay.observe(max(0.0, time.time() - oldest / 1_000))
+
+    def _count(self, chunk: ScoredChunk) -> None:
         self.metrics.scored.inc(len(chunk.predictions))
         for reason, letters in chunk.reasons.items():
             self.metrics.dead.labels(reason).inc(letters)
-        self.metrics.late.labels(partition.partition).set(partition.windows.late_rows)
 
     # Checkpoints, swaps of idle partitions, idleness
 
@@ -183,6 +175,15 @@ class ScoreAgent:
             caught_up = self._app.consumer.caught_up(TP(self._events, partition.partition))
             if partition.waiting or partition.became_idle(now, self._pipeline.windows.idle_after, caught_up=caught_up):
                 await partition.checkpoint()
+            self._show(partition)
+
+    def _show(self, partition: ScoredPartition) -> None:
+        """What a checkpoint covers now: nothing that was scored before it waits any more."""
+        self.metrics.checkpoint.labels(partition.partition).set_to_current_time()
+        self.metrics.epoch.labels(partition.partition).set(partition.epoch)
+        self.metrics.late.labels(partition.partition).set(partition.windows.late_rows)
+        if partition.windows.watermark is not None:
+            self.metrics.watermark.labels(partition.partition).set(partition.windows.watermark / 1_000)
 
     # Assignments
 
@@ -194,8 +195,8 @@ class ScoreAgent:
         for p, partition in self._partitions.items():
             # Without a checkpoint from 0 on: what retention has removed by now gets its dead letter, too.
             self._app.consumer.resume_at[TP(self._events, p)] = partition.covered if standings[p].state else 0
-            if partition.repeats:
-                await partition.checkpoint()  # says how far; from now on the last prediction may be a repeated one
+        # Says whose term it is, and how far rows were predicted: from now on the last prediction may be a repeated one.
+        await asyncio.gather(*(self._partitions[p].checkpoint() for p in mine if standings[p].state))
         log.info("partitions assigned", covered={p: s.covered for p, s in self._partitions.items()})
 
     def _restore(self, partition: int, standing: Standing) -> ScoredPartition:
@@ -204,6 +205,7 @@ class ScoreAgent:
     def revoked(self) -> None:
         """Forget the partitions: their checkpoints are elsewhere's business now."""
         self._partitions = {}
+        self.metrics.forget_partitions()
 
     async def expired(self, tp: TP, wanted: int, first: int) -> None:
         """Retention removed rows before they were scored: one dead letter names the range."""
@@ -212,6 +214,7 @@ class ScoreAgent:
                             detail=f"retention removed offsets {wanted} to {first - 1} before they were scored")
         log.error("events expired before they were scored", partition=tp.partition, first=wanted, last=first - 1)
         await self._send(DEAD_LETTERS, 0, [(source.encode(), encode(letter))])
+        self.metrics.dead.labels("expired").inc()
 
     def health(self) -> dict[str, object]:
         """Ready once there is a model; which partitions are covered how far."""
@@ -254,6 +257,7 @@ def build(settings: ServiceSettings, pipeline: Pipeline) -> tuple[StreamApp, Sco
             raise
 
     app.task(agent.checkpoints)
+    watch_kafka(app, settings.kafka, pipeline.name, agent.metrics.reading)
 
     def on_revoked(*_: object, **__: object) -> None:
         agent.revoked()
@@ -270,7 +274,7 @@ def main() -> None:
     pipeline, _ = in_force(load_pipeline(settings.pipeline), settings.kafka)
     configure_logs(service="score", pipeline=pipeline.name, instance=settings.instance)
     app, agent = build(settings, pipeline)
-    serve_metrics(settings.metrics_port, agent.health)
+    serve_metrics(settings.metrics, agent.metrics, agent.health)
     run(app)
 
 

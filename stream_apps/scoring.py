@@ -6,7 +6,7 @@ Whole columns at a time: what is done row by row costs more than the model.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, compress, repeat
 from operator import attrgetter
@@ -71,8 +71,7 @@ def joined(parts: Sequence[ScoredChunk]) -> ScoredChunk:
         predictions=list(chain.from_iterable(part.predictions for part in parts)),
         dead_letters=list(chain.from_iterable(part.dead_letters for part in parts)),
         reasons=sum((part.reasons for part in parts), Counter[str]()),
-        rows=CountedRows(**{field.name: np.concatenate([getattr(part.rows, field.name) for part in parts])
-                            for field in fields(CountedRows)}),
+        rows=CountedRows.joined([part.rows for part in parts]),
     )
 
 

@@ -14,9 +14,9 @@ from msgspec import Struct
 from kafka_access.access import KafkaAccess, UnusableAccess
 from kafka_access.environment import read_access
 from schemas.pipeline import PipelineError
+from telemetry.endpoint import Endpoint, UnusableEndpoint, read_endpoint
 
 WRONG_START = 2
-LAST_PORT = 65_535
 _KEYWORDS = re.compile(r"(\s*\w+\s*=\s*('[^']*'|[^\s']*))+\s*")  # of libpq
 
 
@@ -35,7 +35,7 @@ def explained(main: Callable[[], None]) -> Callable[[], None]:
     def start() -> None:
         try:
             main()
-        except (StartError, PipelineError, UnusableAccess) as error:
+        except (StartError, PipelineError, UnusableAccess, UnusableEndpoint) as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(WRONG_START)
 
@@ -49,7 +49,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     pipeline: Path
     kafka: KafkaAccess
     instance: str
-    metrics_port: int
+    metrics: Endpoint
     state: Path
     database_url: str | None = None
 
@@ -60,12 +60,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
     Raises:
         MissingSetting: naming the variable.
         UnusableAccess: as read_access.
+        UnusableEndpoint: as read_endpoint.
     """
     return ServiceSettings(
         pipeline=Path(_need(environment, "AUTOML_STREAM_PIPELINE", "path of the pipeline file")),
         kafka=read_access(environment),
         instance=environment.get("AUTOML_STREAM_INSTANCE", "0"),
-        metrics_port=_port(environment.get("METRICS_PORT") or "0"),
+        metrics=read_endpoint(environment),
         state=Path(environment.get("AUTOML_STREAM_STATE") or Path(gettempdir()) / f"automl-stream-{os.getuid()}"),
         database_url=database_url(environment),
     )
@@ -108,9 +109,3 @@ def _need(environment: Mapping[str, str], name: str, what: str) -> str:
     if not value:
         raise MissingSetting(f"{name} is not set; it must hold the {what}")
     return value
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= LAST_PORT):
-        raise MissingSetting(f"METRICS_PORT is '{text}'; it must hold a port number, 0 to {LAST_PORT}")
-    return int(text)

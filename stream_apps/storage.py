@@ -2,6 +2,7 @@
 version."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from stream_apps.roles import WRITER
+from schemas.roles import WRITER
 from stream_apps.settings import StartError
 
 log = structlog.get_logger()
@@ -48,6 +49,13 @@ class Storage:
         self._lock = asyncio.Lock()
         self.available = False
         self._warned = False
+        self._began: float | None = None
+
+    @property
+    def waiting_seconds(self) -> float:
+        """How long the work under way has waited by now: PostgreSQL is away, locked, or slow; 0 where there is none."""
+        began = self._began  # asked from another thread
+        return 0.0 if began is None else time.monotonic() - began
 
     def require_schema(self) -> None:
         """Look at the tables before the service starts, where PostgreSQL answers.
@@ -73,22 +81,29 @@ class Storage:
             SchemaDiffers: as the class says.
         """
         async with self._lock:
-            while True:
-                try:
-                    connection = await self._connect()
-                    async with connection.transaction():
-                        result = await work(connection)
-                except REFUSED:
-                    raise
-                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                    if self.available or not self._warned:
-                        log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])
-                    self.available, self._warned = False, True
-                    await self._drop()
-                    await asyncio.sleep(RETRY_SECONDS)
-                else:
-                    self.available = True
-                    return result
+            self._began = time.monotonic()
+            try:
+                return await self._insist(work)
+            finally:
+                self._began = None
+
+    async def _insist(self, work: Work[ResultT]) -> ResultT:
+        while True:
+            try:
+                connection = await self._connect()
+                async with connection.transaction():
+                    result = await work(connection)
+            except REFUSED:
+                raise
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if self.available or not self._warned:
+                    log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])
+                self.available, self._warned = False, True
+                await self._drop()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.available = True
+                return result
 
     async def _connect(self) -> "psycopg.AsyncConnection[tuple[object, ...]]":
         if self._connection is None or self._connection.closed:

@@ -1,6 +1,7 @@
 """Event-time windows of one partition: which rows count, into which window, and when a window is final."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,16 @@ class CountedRows:
     is_row: NDArray[np.bool_]
     ends: NDArray[np.bool_]
     cells: NDArray[np.int32]
+
+    @classmethod
+    def joined(cls, parts: Sequence["CountedRows"]) -> "CountedRows":
+        """The rows of all parts, at least one, in their order."""
+        if len(parts) == 1:
+            return parts[0]  # a large chunk is counted alone: nothing is copied
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS})
+
+
+_COLUMNS = [column.name for column in fields(CountedRows)]
 
 
 class ModelCells(NamedTuple):

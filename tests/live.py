@@ -27,6 +27,7 @@ from schema_registry.events import event_codec
 from schemas.codec import WATERMARK_HEADER, decode, encode
 from schemas.messages import Artifact, FeatureValue, Message, ModelAnnouncement, ScoreState, Watermark
 from schemas.pipeline import load_pipeline
+from schemas.score_log import TAIL, standing
 from schemas.topics import EVENTS, MODEL_ARTIFACTS, MODEL_UPDATES, PREDICTIONS, SCORE_STATE, TOPICS, Topic, topic_name
 from stream_apps.migrations.migrate import migrate
 from stream_apps.topics import topic_id
@@ -177,10 +178,10 @@ class Live:
         return [decode(r.value or b"", ScoreState) for r in self.records(SCORE_STATE)]
 
     def checkpoints(self) -> dict[int, ScoreState]:
-        """The last checkpoint of each partition that has one."""
+        """The checkpoint of each partition that counts."""
         name = topic_name(self.name, SCORE_STATE)
-        last = {p: (end - 1, end) for p, (first, end) in self._reader.bounds(name).items() if first < end}
-        return {r.partition: decode(r.value or b"", ScoreState) for r in self._reader.read({name: last})[name].records}
+        tails = {p: (max(first, end - TAIL), end) for p, (first, end) in self._reader.bounds(name).items()}
+        return standing(decode(r.value or b"", ScoreState) for r in self._reader.read({name: tails})[name].records)
 
     def bounds(self, topic: Topic) -> Bounds:
         """First offset and end (exclusive) of every partition."""

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from stream_apps.roles import WRITER
+from schemas.roles import WRITER
 
 
 @contextmanager

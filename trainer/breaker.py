@@ -13,6 +13,7 @@ from schemas.pipeline import Task
 from trainer.gate import MAX_LOSS
 
 STRIKES = 3
+OPEN = "the breaker is open"
 
 
 def struck(strikes: Sequence[int], now: int, cooldown: int) -> list[int]:

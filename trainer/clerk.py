@@ -21,12 +21,12 @@ from schemas.messages import Dataset, LabelledEvent, TrainingDecision
 from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline
 from schemas.topics import LABELLED, topic_name
-from trainer import metrics
 from trainer.announce import Announcer
 from trainer.errors import RegistryUnavailable, TrainerError
 from trainer.evidence import Evidence, examine
 from trainer.history import History
 from trainer.kafka_log import LogReader, LogWriter
+from trainer.metrics import TrainerMetrics
 from trainer.pictures import pictures
 from trainer.registration import abandon, add_evidence, has_evidence
 from trainer.registry import Registry
@@ -41,11 +41,13 @@ _PAUSE_S = 10.0
 class Clerk:
     """A thread of its own that only reads Kafka, and writes through the registry's thread."""
 
-    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, writer: LogWriter, registry: Registry) -> None:
+    def __init__(self, pipeline: Pipeline, kafka: KafkaAccess, writer: LogWriter, registry: Registry,
+                 metrics: TrainerMetrics) -> None:
         self._pipeline = pipeline
         self._kafka = kafka
         self._writer = writer
         self._registry = registry
+        self._metrics = metrics
         self._waiting: deque[TrainingDecision] = deque(maxlen=KEPT)
         self._changed = Condition()
         self._sweep: Future[int] | None = None
@@ -91,7 +93,7 @@ class Clerk:
                 time.sleep(_PAUSE_S)
                 continue
             except Exception:  # a model serves well without pictures; the next start tries again
-                metrics.EVIDENCE_FAILED.inc()
+                self._metrics.pictures.inc()
                 log.exception("a model has no pictures", decision_id=decision.decision_id)
             with self._changed:
                 if self._waiting and self._waiting[0] is decision:

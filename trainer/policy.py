@@ -121,7 +121,7 @@ def is_over(incident: Incident, rounds: Sequence[TrainingRound]) -> bool:
 
 def last_word(promotions: int) -> str:
     """Why an incident ends whose last round is judged."""
-    return "the last round is judged" if promotions else "given up: no candidate was better, the champion stands"
+    return "the last round is judged" if promotions else "given up: no candidate was promoted, the champion stands"
 
 
 def _reached(incident: Incident, min_new_labels: int) -> int:

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 _CONNECT_S = 3.0
 _CALL_S = 10  # one HTTP request, one SQL statement, and how long a silent connection is trusted
 _REPORT_S = 10.0
+_SILENT_S = 5.0  # a question that waits so long is not answered, whether or not its time limit has passed
 _PAUSES_S = (0.5, 1, 2, 5, 10)
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 AnswerT = TypeVar("AnswerT")
@@ -40,13 +41,22 @@ class Registry:
         self._waiting = waiting
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._client: Any = None
+        self._failed = False  # the last question that is over
+        self._asked_at: float | None = None  # the one that waits for its answer
+        self._look: Future[Any] | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it did so when it was last asked; a question that has waited too long says that it does not."""
+        asked = self._asked_at
+        return not self._failed and (asked is None or time.monotonic() - asked < _SILENT_S)
 
     def warm_up(self) -> None:
         """Spend the seconds of MLflow's import now. Not in the background: while it imports polars, scikit-learn, which
         looks for it among the loaded modules, fails in any other thread. The first connection is made there, though."""
         import mlflow  # noqa: F401, PLC0415
 
-        self.submit(lambda client: client.search_experiments(max_results=1))  # a failure is found when it matters
+        self.look()
 
     def register(self, registration: Registration) -> Registered:
         """Run and version of a decision; what is there already is not made again. Waits for MLflow."""
@@ -87,8 +97,22 @@ class Registry:
                     reported = time.monotonic()
                     log.warning("the registry is slow; training waits", seconds=round(_REPORT_S))
 
+    def look(self) -> None:
+        """Find out whether it answers, behind what was asked before, the last look included; `answers` tells."""
+        if self._look is None or self._look.done():
+            self._look = self.submit(lambda client: client.search_experiments(max_results=1))
+
     def _ask(self, call: Callable[[Any], AnswerT]) -> AnswerT:
-        self._reach()
+        self._asked_at, failed = time.monotonic(), True
+        try:
+            self._reach()
+            answer = self._answer(call)
+            failed = False
+            return answer
+        finally:
+            self._asked_at, self._failed = None, failed
+
+    def _answer(self, call: Callable[[Any], AnswerT]) -> AnswerT:
         try:
             return call(self._connected())
         except Exception as error:  # MLflow, SQLAlchemy and requests share no tree

@@ -14,7 +14,6 @@ from schemas.configuration import ConfigurationLog, Version, taken_live
 from schemas.messages import Command, DriftAlert, LabelledEvent, Recipe, TrainerState, TrainingDecision
 from schemas.pipeline import Pipeline
 from schemas.topics import COMMANDS, CONFIG, DRIFT_ALERTS, LABELLED, TRAINING_DECISIONS, Topic, topic_name
-from trainer import metrics
 from trainer.announce import Announcer
 from trainer.candidates import FittedExpert, fit
 from trainer.clerk import KEPT, Clerk
@@ -39,6 +38,7 @@ from trainer.guards import Golden
 from trainer.history import TrainingRows
 from trainer.kafka_log import LogReader, LogWriter
 from trainer.leadership import Leadership
+from trainer.metrics import TrainerMetrics
 from trainer.onnx_export import read_metadata
 from trainer.promotion import Promoter, Promotion
 from trainer.recipes import Plan
@@ -58,6 +58,7 @@ ThenT = TypeVar("ThenT", bound="Command | Version")
 
 BATCH = 1_000
 _TICK_S = 0.1
+_LOOK_S = 10.0  # between two questions whether the registry answers
 
 
 class Trainer:
@@ -76,7 +77,9 @@ class Trainer:
         self._announcer = Announcer(pipeline, self._reader, self._writer, clock)
         self._registry = Registry(registry, leadership.stay)
         self._promoter = Promoter(pipeline, self._announcer, self._registry)
-        self._clerk = Clerk(pipeline, kafka, self._writer, self._registry)
+        self.metrics = TrainerMetrics()
+        self.metrics.mlflow.set_function(lambda: self._registry.answers)
+        self._clerk = Clerk(pipeline, kafka, self._writer, self._registry, self.metrics)
         self._decisions: list[TrainingDecision] = []
         self._said: set[tuple[str, str]] = set()
         self._fit_seconds = 0.0  # of the present round
@@ -94,7 +97,11 @@ class Trainer:
         self._require_same_features()
         session = self._resume(state)
         self._promoter.warm_up()
+        looked = time.monotonic()
         while True:
+            if time.monotonic() - looked > _LOOK_S:
+                looked = time.monotonic()
+                self._registry.look()
             if not self._advance(session):
                 self._clerk.idle(lambda: {a.announcement.decision_id for a in self._announcer.models().announced()})
                 self._leadership.wait(_TICK_S)
@@ -133,10 +140,11 @@ class Trainer:
         tuner = Tuner(time.perf_counter, [decision for decision in decisions if decision.at >= state.covered])
         labelled = self._reader.read(self._topic(LABELLED), 0, state.covered)
         rows = ((r.offset, decode(r.value, LabelledEvent)) for r in labelled if r.value is not None)
-        session = resume(self._pipeline, state, rows, self._timed_fit, self._golden, _timed(tuner))
+        session = resume(self._pipeline, state, rows, self._timed_fit, self._golden, _timed(tuner, self.metrics))
         for decision in [decision for decision in decisions if decision.run is not None][-KEPT:]:
             self._clerk.later(decision)
-        self._show(state)
+        self.covered = state.covered
+        self.metrics.resume(state)
         log.info("resumed", covered=state.covered, covered_alerts=state.covered_alerts, epoch=state.champion_epoch,
                  experts=1 + len(state.experts), seconds=round(time.perf_counter() - began, 3))
         return session
@@ -160,7 +168,7 @@ class Trainer:
             _, now = self._reader.bounds(self._topic(LABELLED))
             self._take_rows(session, state.covered, min(word.labelled_offset, now))
             if isinstance(word, DriftAlert):
-                metrics.ALERTS.inc()
+                self.metrics.alerts.inc()
                 self._drive(session.alert(offset, word))
             elif isinstance(word, Command):
                 self._drive(session.command(offset, word))
@@ -169,7 +177,7 @@ class Trainer:
             state = session.snapshot()
         self._take_rows(session, state.covered, min(end, state.covered + BATCH))
         self._save(session.snapshot())
-        metrics.LAG.set(end - session.snapshot().covered)
+        self.metrics.lag.set(max(0, end - session.snapshot().covered))
         return True
 
     def _new_versions(self) -> list[Version]:
@@ -199,7 +207,7 @@ class Trainer:
             records = [(r.offset, decode(r.value, LabelledEvent))
                        for r in self._reader.read(self._topic(LABELLED), begin, border) if r.value is not None]
             self._drive(session.rows(records, border))
-            metrics.ROWS.inc(len(records))
+            self.metrics.rows.inc(len(records))
 
     def _drive(self, steps: Steps) -> None:
         answer: Answer = None
@@ -239,7 +247,7 @@ class Trainer:
         expert = fit(pipeline, recipe, data)
         seconds = time.perf_counter() - began
         self._fit_seconds += seconds
-        metrics.FIT_SECONDS.labels(recipe.family).observe(seconds)
+        self.metrics.fit_seconds.labels(recipe.family).observe(seconds)
         log.info("fitted", family=recipe.family, rows=data.dataset.rows, seconds=round(seconds, 3))
         return expert
 
@@ -303,7 +311,7 @@ class Trainer:
             decision = replace(decision, environment=environment(self._pipeline))
         self._writer.write(self._topic(TRAINING_DECISIONS), decision.decision_id, encode(decision))
         self._note(decision)
-        metrics.DECISIONS.labels(decision.verdict).inc()
+        self.metrics.decisions.labels(decision.verdict).inc()
         log.info("decision", decision_id=decision.decision_id, verdict=decision.verdict, reason=decision.reason,
                  trigger=decision.trigger, incident_id=decision.incident_id, at=decision.at)
         if decision.run is not None:
@@ -318,16 +326,8 @@ class Trainer:
         self._leadership.stay(0.0)
         self._states.write(state)
         self._leadership.commit(state.covered, state.covered_alerts, state.covered_commands)
-        self._show(state)
-
-    def _show(self, state: TrainerState) -> None:
         self.covered = state.covered
-        metrics.COVERED.set(state.covered)
-        metrics.EPOCH.set(state.champion_epoch)
-        metrics.INCIDENT.set(state.incident is not None)
-        metrics.PAUSED.set(state.paused is not None)
-        if state.champion.weight:
-            metrics.CHAMPION_LOSS.set(state.champion.loss / state.champion.weight)
+        self.metrics.show(state)
 
     def _topic(self, topic: Topic) -> str:
         return topic_name(self._pipeline.name, topic)
@@ -345,9 +345,9 @@ def in_order(first: Sequence[tuple[int, FirstT]],
     return [*merged, *waiting]
 
 
-def _timed(tuner: Tuner) -> Tune:
+def _timed(tuner: Tuner, metrics: TrainerMetrics) -> Tune:
     def tune(pipeline: Pipeline, decision_id: str, plans: Sequence[Plan]) -> list[Plan]:
-        with metrics.TUNING_SECONDS.time():
+        with metrics.tuning_seconds.time():
             return tuner(pipeline, decision_id, plans)
 
     return tune

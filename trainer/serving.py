@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from schemas.messages import GateVerdict, TrainingDecision, Trial
-from trainer.breaker import is_open, struck
+from trainer.breaker import OPEN, is_open, struck
 from trainer.effects import Announced, Outcome, Promote, Refused, Steps, Withdraw
 from trainer.gate import Contender, compared
 from trainer.incidents import settle
@@ -86,7 +86,7 @@ def open_breaker(standing: Standing, why: str) -> Steps:
     state = standing.state
     if state.paused is not None:
         return
-    reason = f"the breaker is open: {why}; the champion stands, and nothing happens by itself until `resume`"
+    reason = f"{OPEN}: {why}; the champion stands, and nothing happens by itself until `resume`"
     standing.change(paused=reason)
     incident, canary = state.incident, standing.canary
     yield standing.decision(standing.decision_id("breaker"), "paused", reason, trigger="breaker",

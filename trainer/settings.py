@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from kafka_access.access import KafkaAccess
 from kafka_access.environment import read_access
+from telemetry.endpoint import Endpoint, read_endpoint
 from trainer.errors import MissingSetting
 
 
@@ -26,7 +27,7 @@ class TrainerSettings(Struct, frozen=True, kw_only=True):
     kafka: KafkaAccess
     registry: RegistrySettings
     instance: str
-    metrics_port: int
+    metrics: Endpoint
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSettings:
@@ -35,6 +36,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSetting
     Raises:
         MissingSetting: naming the variable.
         UnusableAccess: as read_access.
+        UnusableEndpoint: as read_endpoint.
     """
     instance = environment.get("AUTOML_STREAM_INSTANCE", "0")
     return TrainerSettings(
@@ -45,14 +47,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> TrainerSetting
             artifact_root=environment.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"),
         ),
         instance=instance,
-        metrics_port=_port(environment.get("METRICS_PORT") or "0"),
+        metrics=read_endpoint(environment),
     )
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal():
-        raise MissingSetting(f"METRICS_PORT is {text!r}; it must hold a port number")
-    return int(text)
 
 
 def _need(environment: Mapping[str, str], name: str, what: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from automl_stream.audit.rows import Kept, StoredPrediction, Truth
+from automl_stream.audit.rows import Kept, Truth
 from automl_stream.dead_letters.wording import printable, when
 from automl_stream.models.history import TOLD_BY, History, fold
+from automl_stream.stored_prediction import StoredPrediction
 from schemas.messages import Command, DriftAlert, FeatureValue, GateVerdict, Recipe
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, LABELLED, Topic, topic_name
@@ -116,10 +117,13 @@ def _facts(found: Explanation) -> dict[str, str]:
     label = "none yet" if truth is None else printable(truth.label) + (
         f" (revision {truth.revision}{', contradicted' if truth.conflict else ''})")
     more = f"; the first of {found.deliveries} deliveries" if found.deliveries > 1 else ""
+    answered = {} if said.answered_epoch is None else {
+        "answered": f"over HTTP, by the model of epoch {said.answered_epoch}"}
     return {
         "event": f"{printable(said.event_id)} of {printable(said.entity)} at {when(said.ts)}",
         "source": f"{said.source}, day {said.source_day}{more}",
         "prediction": f"{printable(said.prediction)}, score {said.score}{probabilities}, made {when(said.scored_at)}",
+        **answered,
         "label": label,
     }
 

@@ -4,24 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
-import msgspec
 import psycopg
 from msgspec import Struct
 from psycopg import sql
 
 from automl_stream.database import one_moment
+from automl_stream.stored_prediction import COLUMNS, StoredPrediction, stored_prediction
 from schemas.audit_chain import AuditRow
-from schemas.messages import FeatureValue
 
 _BATCH = 2_000
 _AUDIT: LiteralString = """
 select topic, partition, position, record_ts, key, value, chain from {schema}.audit
 order by topic, partition, position
 """
-_PREDICTIONS: LiteralString = """
-select source, source_day::text, event_id, entity, ts, pipeline_digest, model_version, model_digest, model_epoch,
-       prediction, score, probabilities::text, features::text, scored_at
-from {schema}.predictions where event_id = %(event)s and (%(entity)s::text is null or entity = %(entity)s)
+_PREDICTIONS: LiteralString = f"""
+select {COLUMNS} from {{schema}}.predictions
+where event_id = %(event)s and (%(entity)s::text is null or entity = %(entity)s)
 order by entity, partition, position
 """
 _LABEL: LiteralString = """
@@ -34,25 +32,6 @@ class Kept(Struct, frozen=True):
 
     row: AuditRow
     chain: bytes
-
-
-class StoredPrediction(Struct, frozen=True, kw_only=True):
-    """A row of `predictions`."""
-
-    source: str
-    source_day: str
-    event_id: str
-    entity: str
-    ts: int
-    pipeline_digest: str
-    model_version: str
-    model_digest: str
-    model_epoch: int
-    prediction: str
-    score: float
-    probabilities: list[float] | None
-    features: list[FeatureValue]
-    scored_at: int
 
 
 class Truth(Struct, frozen=True, kw_only=True):
@@ -85,8 +64,7 @@ class Record:
     def predictions(self, event_id: str, entity: str | None) -> list[StoredPrediction]:
         """Of an event: one a delivery, the lowest source of an entity first."""
         rows = self._connection.execute(self._sql(_PREDICTIONS), {"event": event_id, "entity": entity}).fetchall()
-        return [StoredPrediction(**dict(zip(StoredPrediction.__struct_fields__, _decoded(row), strict=True)))
-                for row in rows]
+        return [stored_prediction(row) for row in rows]
 
     def truth(self, entity: str, event_id: str) -> Truth | None:
         """Its label, if there is one."""
@@ -106,10 +84,3 @@ def open_record(url: str, pipeline: str) -> Iterator[Record]:
     """
     with one_moment(url, pipeline) as connection:
         yield Record(connection, pipeline)
-
-
-def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Probabilities and features are JSON."""
-    *before, probabilities, features, scored_at = row
-    said = None if probabilities is None else msgspec.json.decode(probabilities, type=list[float])
-    return (*before, said, msgspec.json.decode(features, type=list[FeatureValue]), scored_at)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,13 +19,14 @@ from automl_stream.local_stack.options import (
     MetricsPort,
     MlflowPort,
     PostgresPort,
+    PrometheusPort,
 )
 from automl_stream.wrong_use import WrongUse
 
 if TYPE_CHECKING:
     from automl_stream.local_stack.supervisor import Supervisor
-    from kafka_access.access import KafkaAccess
     from schemas.pipeline import Pipeline
+    from trainer.bootstrap import Connections
 
 SCENARIO = "payments"
 PIPELINES = Path("pipelines")
@@ -52,6 +53,7 @@ def demo(
     kafka_controller_port: KafkaControllerPort = 19093,
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
+    prometheus_port: PrometheusPort = 9090,
     metrics_port: MetricsPort = 19100,
     *,
     lockstep: Annotated[bool, typer.Option(help="Hold the replay until every service has caught up: the result then "
@@ -76,7 +78,8 @@ def demo(
     plan = run.DemoPlan(
         data=file, pipeline_file=definition, home=place, train_fraction=train_fraction, label_delay=label_delay,
         rate=rate, lockstep=lockstep, ports=Ports(kafka=kafka_port, kafka_controller=kafka_controller_port,
-                                                  postgres=postgres_port, mlflow=mlflow_port, metrics=metrics_port))
+                                                  postgres=postgres_port, mlflow=mlflow_port,
+                                                  prometheus=prometheus_port, metrics=metrics_port))
     console = Console(soft_wrap=True)
     supervisor = Supervisor(place)
     _interrupt_on_signals(supervisor)
@@ -117,10 +120,13 @@ def bootstrap(
     file: Annotated[Path, typer.Argument(help="Labelled rows: CSV, CSV.gz, Parquet or JSON Lines.")],
     pipeline: PipelineFile = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Use only the first so many rows.")] = None,
+    home: Home = DEFAULT_HOME,
     *,
+    if_none: Annotated[bool, typer.Option("--if-none", help="Be content where a model serves already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train and announce version 1 from a labelled file. Kafka and MLflow are those that the environment names."""
+    """Train and announce version 1 from a labelled file. Kafka and MLflow are those that the environment names, else
+    those of the stack that runs in --home."""
     from itertools import islice
 
     import msgspec
@@ -132,47 +138,59 @@ def bootstrap(
     from producers.labelled import labelled_rows
     from producers.rows import Row
     from schemas.pipeline import load_pipeline
-    from trainer.bootstrap import Connections
     from trainer.bootstrap import bootstrap as train_first
+    from trainer.errors import AlreadyBootstrapped
 
     console = Console(stderr=True)
     definition: Pipeline = load_pipeline(pipeline or PIPELINES / f"{file.name.partition('.')[0]}.toml")
-    kafka, registry = _access(), _registry()
+    connections = _connections(home)
     table = open_table(file)
     wanted = min(rows or table.rows, table.rows)
 
     def left_out(row: Row, problem: str) -> None:
         console.print(f"row {row.number} is left out: {problem}")
 
-    create_topics(definition, kafka)
+    create_topics(definition, connections.kafka)
     source = islice(file_rows(table, definition), wanted)
     labelled = labelled_rows(iter(track(source, "reading", wanted, console=console, disable=not console.is_terminal)),
                              definition, file_digest(file), left_out)
-    summary = train_first(definition, labelled, Connections(kafka=kafka, registry=registry),
-                          _now_ms, console.print)
+    try:
+        summary = train_first(definition, labelled, connections, _now_ms, console.print)
+    except AlreadyBootstrapped as error:
+        if not if_none:
+            raise
+        console.print(str(error))
+        return
     sys.stdout.write(msgspec.json.encode(summary).decode() + "\n" if as_json else
                      f"version {summary.version} ({summary.family}) was trained on {summary.rows} rows\n")
 
 
-def _access() -> "KafkaAccess":
+def _connections(home: Path) -> "Connections":
+    """Kafka and MLflow's store.
+
+    Raises:
+        WrongUse: where the environment does not name both, and nothing runs in `home`.
+    """
+    from automl_stream.local_stack.ports import Ports
+    from automl_stream.local_stack.stack import choose_addresses
+    from automl_stream.local_stack.status import read_status
     from kafka_access.environment import read_access
-
-    _need("KAFKA_BOOTSTRAP_SERVERS")
-    return read_access()
-
-
-def _registry() -> Any:
+    from trainer.bootstrap import Connections
     from trainer.settings import RegistrySettings
 
-    return RegistrySettings(tracking_uri=_need("MLFLOW_TRACKING_URI"),
-                            artifact_root=os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
-
-
-def _need(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise WrongUse(f"{name} is not set; `automl-stream up` prints the addresses of the local stack")
-    return value
+    missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", "MLFLOW_TRACKING_URI") if not os.environ.get(name)]
+    if not missing:
+        return Connections(kafka=read_access(), registry=RegistrySettings(
+            tracking_uri=os.environ["MLFLOW_TRACKING_URI"],
+            artifact_root=os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")))
+    running = {service.name: service.address for service in read_status(home).services if service.alive}
+    if not running:
+        raise WrongUse(f"{missing[0]} is not set and nothing runs in {home}; start `automl-stream up`, or set it")
+    ports = Ports(**{name: int(address.rpartition(":")[2].partition("/")[0])
+                     for name in ("kafka", "postgres") if (address := running.get(name))})
+    found = choose_addresses(home.absolute(), ports, os.environ)
+    return Connections(kafka=found.kafka, registry=RegistrySettings(tracking_uri=found.mlflow_uri,
+                                                                    artifact_root=found.artifact_root))
 
 
 def _now_ms() -> int:

@@ -17,6 +17,7 @@ from automl_stream.demo.lockstep import LockstepBarrier
 from automl_stream.demo.outcome import Outcome, read_outcome
 from automl_stream.local_stack.mlflow import reset_databases
 from automl_stream.local_stack.ports import Ports
+from automl_stream.local_stack.prometheus import launch_prometheus
 from automl_stream.local_stack.stack import Addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 from automl_stream.services import launch_pipelines
@@ -33,6 +34,7 @@ from schemas.messages import LabelValue
 from schemas.pipeline import Pipeline, load_pipeline
 
 PIPELINE_FILE = "pipeline.toml"
+BESIDE = {"mlflow", "prometheus"}  # the loop goes on without them
 
 Say = Callable[[str], None]
 
@@ -97,13 +99,14 @@ def run_demo(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[str, s
     addresses = _fresh_stack(plan, supervisor, environment, watcher.stage)
     watcher.stage(f"training the first model on {first} of {table.rows} rows")
     launch_pipelines(supervisor, {plan.pipeline_file: pipeline}, addresses, plan.ports)  # they wait for the model
+    supervisor.publish(addresses.masked() | launch_prometheus(supervisor, plan.ports, environment))
     bootstrap(plan, {**environment, **addresses.environment()}, first)
     truth = _truth(table, pipeline, first)
     watcher.started(pipeline, addresses.kafka, truth)
     watcher.stage(f"replaying {table.rows - first} rows" + (" in lockstep" if plan.lockstep else ""))
     replay_began = time.monotonic()
     barrier = LockstepBarrier(pipeline, addresses.kafka,
-                              lambda: supervisor.require(lambda service: service.name != "mlflow"))
+                              lambda: supervisor.require(lambda service: service.name not in BESIDE))
     try:
         summary = _replay(plan, pipeline, file_rows(table, pipeline, first), addresses.kafka, barrier, watcher)
     finally:
@@ -152,6 +155,7 @@ def _fresh_stack(plan: DemoPlan, supervisor: Supervisor, environment: Mapping[st
     """The demo's stack is its own: every run begins with empty topics and tables. What the environment names stays."""
     if not environment.get("KAFKA_BOOTSTRAP_SERVERS"):
         shutil.rmtree(plan.home / "kafka", ignore_errors=True)
+    shutil.rmtree(plan.home / "prometheus", ignore_errors=True)
     addresses = start_infrastructure(supervisor, plan.ports, environment, say)
     if not environment.get("DATABASE_URL"):
         reset_databases(addresses.database_url)

@@ -16,8 +16,8 @@ from psycopg import sql
 from automl_stream.database import DatabaseAway, unanswered
 from automl_stream.erasure.errors import NotAllowed
 from automl_stream.erasure.traces import letter_names, names
+from schemas.roles import OWNER
 from schemas.topics import DEAD_LETTERS, LABELLED, topic_name
-from stream_apps.roles import OWNER
 from stream_apps.storage import first_line
 
 _BATCH = 1_000

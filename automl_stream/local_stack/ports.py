@@ -38,8 +38,11 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     kafka_controller: int = 19093
     postgres: int = 15432
     mlflow: int = 15000
+    prometheus: int = 9090
     ingestion: int = 8001
     prediction: int = 8002
+    console: int = 8050
+    console_metrics: int = 19099
     metrics: int = 19100
 
     def of(self, *names: str) -> Iterator[Port]:
@@ -58,8 +61,11 @@ _PURPOSES = {
     "kafka_controller": "Kafka's controller",
     "postgres": "PostgreSQL",
     "mlflow": "MLflow",
+    "prometheus": "Prometheus",
     "ingestion": "the ingestion API",
     "prediction": "the prediction API",
+    "console": "the console",
+    "console_metrics": "the metrics of the console",
     "metrics": "metrics",
 }
 
@@ -74,6 +80,12 @@ def unused_ports() -> Ports:
         numbers = range(first, first + len(Ports.__struct_fields__) + METRICS_PORTS)
         if all(map(_can_bind, numbers)):
             return Ports(**dict(zip(Ports.__struct_fields__, numbers, strict=False)))
+
+
+def listens(number: int) -> bool:
+    """Return whether something takes connections on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, number)) == 0
 
 
 def _can_bind(number: int) -> bool:

@@ -21,7 +21,7 @@ from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
 from automl_stream.local_stack.secret import kept_secret
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.unprivileged import Unprivileged, unprivileged
-from stream_apps.roles import OWNER, READER, WRITER
+from schemas.roles import OWNER, READER, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,6 +78,11 @@ def database_url(home: Path, ports: Ports, database: str = "automl_stream") -> s
 def service_url(home: Path, ports: Ports) -> str:
     """Return the URL with which services log in: as the role that writes rows and changes no table."""
     return f"postgresql://{WRITER}:{_password(home, 'postgres-writer')}@{LOOPBACK}:{ports.postgres}/automl_stream"
+
+
+def reader_url(home: Path, ports: Ports) -> str:
+    """Return the URL with which the console logs in: as the role that reads and writes nothing."""
+    return f"postgresql://{READER}:{_password(home, 'postgres-reader')}@{LOOPBACK}:{ports.postgres}/automl_stream"
 
 
 def create_roles(home: Path, url: str) -> None:

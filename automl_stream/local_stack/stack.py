@@ -31,6 +31,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
         kafka: the brokers, and as whom to go there.
         database_url: PostgreSQL, libpq form, for who makes tables and reads them.
         service_database_url: the same for services, which only write rows.
+        reader_database_url: the same for the console, which only reads them.
         mlflow_uri: what the trainer gives to mlflow.set_tracking_uri: the store itself, so that it need not wait for
             the server, unless MLFLOW_TRACKING_URI names another.
         artifact_root: where the trainer's experiments keep artifacts: it passes it as ``artifact_location`` when it
@@ -41,6 +42,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaAccess
     database_url: str
     service_database_url: str
+    reader_database_url: str
     mlflow_uri: str
     artifact_root: str | None
     mlflow_ui: str
@@ -113,6 +115,7 @@ def choose_addresses(home: Path, ports: Ports, environment: Mapping[str, str]) -
                else local_access(f"{LOOPBACK}:{ports.kafka}", environment)),
         database_url=database_url,
         service_database_url=environment.get("DATABASE_URL") or postgres.service_url(home, ports),
+        reader_database_url=environment.get("DATABASE_URL") or postgres.reader_url(home, ports),
         mlflow_uri=tracking or mlflow.store_uri(database_url),
         artifact_root=None if tracking else str(home / "mlflow-artifacts"),
         mlflow_ui=tracking or f"http://{LOOPBACK}:{ports.mlflow}",

@@ -8,17 +8,12 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from automl_stream.stored_prediction import COLUMNS, stored_prediction
 from automl_stream.verify.errors import DatabaseUnavailable
-from automl_stream.verify.recording import Kept, LabelRow, MessageRow, PredictionRow, RefusedRow, Rows
-from schemas.messages import FeatureValue
+from automl_stream.verify.recording import Kept, LabelRow, MessageRow, RefusedRow, Rows
 from schemas.pipeline import Pipeline
 
-_PREDICTIONS = """
-select source, source_day::text, partition, position, event_id, entity, ts, pipeline_digest, model_version,
-       model_digest, model_epoch, prediction, score, probabilities::text, features::text, scored_at,
-       answered_epoch
-from {schema}.predictions where not erased
-"""
+_PREDICTIONS = f"select {COLUMNS} from {{schema}}.predictions where not erased"
 _MESSAGES = """
 select topic, partition, position, record_ts, key, value from {schema}.messages where not erased union all
 select topic, partition, position, record_ts, key, value from {schema}.audit
@@ -43,9 +38,6 @@ and exists (select from {schema}.predictions where entity = l.entity and event_i
 _RIPE = """
 select count(*) from {schema}.unripe u join {schema}.event_times t using (partition) where u.ts <= t.newest - %(after)s
 """
-# Numbers as what they are in the messages: jsonb writes 1e300 with all its digits, which would read as an integer.
-_probabilities = msgspec.json.Decoder(list[float]).decode
-_features = msgspec.json.Decoder(list[FeatureValue]).decode
 
 
 class Database:
@@ -63,8 +55,7 @@ class Database:
         """
         with self._connected() as connection:
             return Rows(
-                predictions=[PredictionRow(**dict(zip(PredictionRow.__struct_fields__, _decoded(row), strict=True)))
-                             for row in self._select(connection, _PREDICTIONS)],
+                predictions=[stored_prediction(row) for row in self._select(connection, _PREDICTIONS)],
                 messages=[MessageRow(**dict(zip(MessageRow.__struct_fields__, row, strict=True)))
                           for row in self._select(connection, _MESSAGES)],
                 refused=[RefusedRow(**dict(zip(RefusedRow.__struct_fields__, row, strict=True)))
@@ -117,10 +108,3 @@ class Database:
             return []
         statement = sql.SQL(cast("Any", query)).format(schema=sql.Identifier(self._pipeline.name))
         return connection.execute(statement, values).fetchall()
-
-
-def _decoded(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Probabilities and features are JSON."""
-    *before, probabilities, features, scored_at, answered_epoch = row
-    return (*before, None if probabilities is None else _probabilities(probabilities), _features(features), scored_at,
-            answered_epoch)

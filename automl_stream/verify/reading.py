@@ -23,6 +23,7 @@ from schemas.messages import (
     WindowRecord,
 )
 from schemas.model_log import ModelLog
+from schemas.score_log import standing
 from schemas.topics import (
     DEAD_LETTERS,
     DRIFT_ALERTS,
@@ -54,7 +55,8 @@ class Entry(Generic[MessageT]):
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """Everything a check looks at. By source: `deliveries` and `predictions` (those of judged sources and of unknown
-    ones; what lies outside the bounds of `events` is left out). `states`: the last checkpoint of each partition."""
+    ones; what lies outside the bounds of `events` is left out). `states`: of each partition the checkpoint that counts.
+    """
 
     recording: Recording
     deliveries: dict[str, Delivery]
@@ -100,7 +102,7 @@ def read(recording: Recording) -> Reading:
         predictions=_by_source(recording, entries(PREDICTIONS, Prediction)),
         dead_letters=[e for e in entries(DEAD_LETTERS, DeadLetter) if not _outside(recording, e.message.source)],
         window_counts=entries(WINDOW_COUNTS, WindowRecord),
-        states={e.message.partition: e.message for e in entries(SCORE_STATE, ScoreState)},
+        states=standing(e.message for e in entries(SCORE_STATE, ScoreState)),
         labels=_decode(recording, LABELS, Label)[0],  # anyone may write a label that cannot be read
         labelled=entries(LABELLED, LabelledEvent), quality=entries(QUALITY, QualityReport),
         reports=entries(DRIFT_STATS, DriftReport), alerts=entries(DRIFT_ALERTS, DriftAlert),

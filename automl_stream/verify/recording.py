@@ -2,35 +2,14 @@
 
 from msgspec import Struct
 
+from automl_stream.stored_prediction import StoredPrediction
 from automl_stream.topic_log import Log
 from schemas.codec import EventFormat
-from schemas.messages import FeatureValue, LabelValue
+from schemas.messages import LabelValue
 from schemas.pipeline import Pipeline
 from schemas.topics import Topic
 
 _FIRST_DAY = "0001-01-01"  # of a table that has dropped none
-
-
-class PredictionRow(Struct, frozen=True, kw_only=True):
-    """A row of the table `predictions`, column by column."""
-
-    source: str
-    source_day: str
-    partition: int
-    position: int
-    event_id: str
-    entity: str
-    ts: int
-    pipeline_digest: str
-    model_version: str
-    model_digest: str
-    model_epoch: int
-    prediction: str
-    score: float
-    probabilities: list[float] | None
-    features: list[FeatureValue]
-    scored_at: int
-    answered_epoch: int | None
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
@@ -86,7 +65,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 class Rows(Struct, frozen=True, kw_only=True):
     """The rows of the pipeline's schema in PostgreSQL. `kept`: what they need not hold."""
 
-    predictions: list[PredictionRow]
+    predictions: list[StoredPrediction]
     messages: list[MessageRow]
     refused: list[RefusedRow]
     labels: list[LabelRow] = []

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from automl_stream.stored_prediction import StoredPrediction
 from automl_stream.topic_log import Record
 from automl_stream.verify.difference import Difference, Seen, shown
 from automl_stream.verify.reading import Entry, Reading
-from automl_stream.verify.recording import MessageRow, PredictionRow, Recording
+from automl_stream.verify.recording import MessageRow, Recording
 from schemas.messages import Prediction
 from schemas.topics import PREDICTIONS, TOPICS, Topic, topic_name
 from stream_apps.kept_days import record_day
@@ -31,7 +32,7 @@ def refused_records(recording: Recording, topic: Topic = PREDICTIONS) -> set[tup
 
 def check_predictions_table(reading: Reading, seen: Seen) -> Iterator[Difference]:
     """One row a source: the prediction of the highest epoch, equal in every column."""
-    stored: dict[str, list[PredictionRow]] = {}
+    stored: dict[str, list[StoredPrediction]] = {}
     for row in reading.recording.rows.predictions:
         if not reading.outside(row.source):
             stored.setdefault(row.source, []).append(row)
@@ -53,7 +54,7 @@ def check_predictions_table(reading: Reading, seen: Seen) -> Iterator[Difference
         yield _difference(source, "no row: there is no prediction", shown(rows[0]))
 
 
-def _compare(source: str, entries: list[Entry[Prediction]], rows: list[PredictionRow]) -> Iterator[Difference]:
+def _compare(source: str, entries: list[Entry[Prediction]], rows: list[StoredPrediction]) -> Iterator[Difference]:
     top = max((entry.message.model.epoch for entry in entries), default=-1)
     wanted = [_row(entry.message) for entry in entries if entry.message.model.epoch == top]
     if len(rows) != min(1, len(wanted)):
@@ -63,13 +64,13 @@ def _compare(source: str, entries: list[Entry[Prediction]], rows: list[Predictio
             yield _difference(source, _apart(wanted[0], row), _apart(row, wanted[0]))
 
 
-def _row(prediction: Prediction) -> PredictionRow:
+def _row(prediction: Prediction) -> StoredPrediction:
     fields: dict[str, Any] = msgspec.structs.asdict(prediction)
     model, _ = fields.pop("model"), fields.pop("v")
     _, partition, position = prediction.source.rsplit("-", 2)
     fields["prediction"] = str(prediction.prediction)
     fields["answered_epoch"] = None if prediction.answered_epoch is UNSET else prediction.answered_epoch
-    return PredictionRow(**fields, partition=int(partition), position=int(position), model_version=model.version,
+    return StoredPrediction(**fields, partition=int(partition), position=int(position), model_version=model.version,
                          model_digest=model.digest, model_epoch=model.epoch)
 
 

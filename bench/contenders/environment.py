@@ -28,7 +28,8 @@ def python_of(name: str) -> str:
         raise FileNotFoundError(f"uv is needed to make {home}: `make setup` installs it, or see https://docs.astral.sh/uv")
     say(f"{name}: making {home.relative_to(ROOT)} (once)")
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, home], check=True, stdout=sys.stderr)
-    subprocess.run([uv, "pip", "install", "--python", python, "--require-hashes", "-r", lock], check=True,
-                   stdout=sys.stderr)
+    # --no-config: our own constraints name no hashes
+    subprocess.run([uv, "pip", "install", "--no-config", "--python", python, "--require-hashes", "-r", lock],
+                   check=True, stdout=sys.stderr)
     made_from.write_text(digest)
     return str(python)

@@ -16,11 +16,12 @@ from litestar.types import ASGIApp
 from doors.app import door
 from doors.errors import UnusableSettings
 from doors.server import end_with, serve
-from doors.settings import DoorSettings, read_door_settings, read_port
+from doors.settings import DoorSettings, read_door_settings
 from kafka_access.access import KafkaAccess, UnusableAccess
 from kafka_access.definition import UnreadableDefinition, in_force
 from kafka_access.environment import read_access
 from producers.api.intake import Intake
+from producers.api.metrics import IngestionMetrics
 from producers.api.readers import EventReader, LabelReader
 from producers.api.recent import Recent
 from producers.api.routes import ROUTES, routes
@@ -28,7 +29,7 @@ from producers.api.sender import Sender
 from schema_registry.events import event_codec
 from schemas.pipeline import Pipeline, PipelineError, load_pipeline
 from schemas.topics import EVENTS, LABELS, topic_name
-from telemetry.endpoint import serve_metrics
+from telemetry.endpoint import UnusableEndpoint, read_endpoint, serve_metrics
 from telemetry.logs import configure_logs
 
 PORT = 8001
@@ -38,8 +39,9 @@ log = structlog.get_logger()
 
 
 def build(pipeline: Pipeline, kafka: KafkaAccess, settings: DoorSettings,
-          environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Sender]:
-    """The application of a pipeline, and what sends for it."""
+          environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Sender, IngestionMetrics]:
+    """The application of a pipeline, what sends for it, and what it shows of itself."""
+    metrics = IngestionMetrics()
     events, labels = topic_name(pipeline.name, EVENTS), topic_name(pipeline.name, LABELS)
     sender = Sender(kafka, (events, labels))
     reader = EventReader(pipeline, event_codec(pipeline, environment), lambda: time.time_ns() // 1_000_000)
@@ -54,12 +56,13 @@ def build(pipeline: Pipeline, kafka: KafkaAccess, settings: DoorSettings,
             task.cancel()
 
     app = door(
-        routes(pipeline, Intake(events, reader, sender, Recent()), Intake(labels, LabelReader(pipeline), sender)),
+        routes(pipeline, Intake(events, reader, sender, metrics.of("events"), Recent()),
+               Intake(labels, LabelReader(pipeline), sender, metrics.of("labels"))),
         settings, title=f"Ingestion of {pipeline.name}", routes=ROUTES, trouble=lambda: sender.trouble,
-        lifespan=[sending], description=(
+        metrics=metrics.door, lifespan=[sending], description=(
             f"Events and labels of pipeline '{pipeline.name}', answered once Kafka has confirmed them. An event is "
             "known by its entity and event_id: a request that is sent again brings nobody anything twice."))
-    return app, sender
+    return app, sender, metrics
 
 
 def main() -> None:
@@ -68,16 +71,16 @@ def main() -> None:
         settings = read_door_settings(os.environ, "AUTOML_STREAM_INGESTION_PORT", PORT)
         kafka = read_access()
         pipeline, _ = in_force(load_pipeline(_pipeline_file()), kafka)
-        metrics_port = read_port(os.environ, "METRICS_PORT", 0)
+        endpoint = read_endpoint(os.environ)
         configure_logs(service="ingestion", pipeline=pipeline.name)
-        app, sender = build(pipeline, kafka, settings)
-    except (PipelineError, UnusableAccess, UnusableSettings) as error:
+        app, sender, metrics = build(pipeline, kafka, settings)
+    except (PipelineError, UnusableAccess, UnusableEndpoint, UnusableSettings) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(WRONG_START)
     except UnreadableDefinition as error:  # Kafka may answer at the next start
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    serve_metrics(metrics_port, lambda: {"ok": not sender.trouble})
+    serve_metrics(endpoint, metrics, lambda: {"ok": not sender.trouble})
     gc.freeze()
     log.info("open", host=settings.host, port=settings.port, tokens=bool(settings.tokens))
     serve(app, settings)

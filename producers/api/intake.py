@@ -9,6 +9,7 @@ from msgspec import Struct
 from doors.problem import Problem, Refused, RowProblem, refusal, told
 from doors.settings import SINGLE_BYTES
 from producers.api.batch import BadRow, Row, Shape, rows_of
+from producers.api.metrics import Count
 from producers.api.readers import Record
 from producers.api.recent import Recent
 from producers.api.sender import CONFIRMED_SECONDS, RETRY_SECONDS, Sender
@@ -55,10 +56,11 @@ class _Rows:
 class Intake:
     """Takes rows for one topic. With `recent`, a row that was acknowledged lately is not sent again."""
 
-    def __init__(self, topic: str, reader: Reader, sender: Sender, recent: Recent | None = None) -> None:
+    def __init__(self, topic: str, reader: Reader, sender: Sender, count: Count, recent: Recent | None = None) -> None:
         self._topic = topic
         self._reader = reader
         self._sender = sender
+        self._count = count
         self._recent = recent
 
     async def one(self, body: bytes, caller: str) -> Acknowledged:
@@ -88,12 +90,15 @@ class Intake:
 
     async def _read(self, body: bytes, split: Callable[[], Sequence[Row]], caller: str) -> _Rows:
         if not self._reader.asks and len(body) <= SMALL_BYTES:
-            return self._sorted(split(), caller)
-        try:
-            return await asyncio.to_thread(lambda: self._sorted(split(), caller))
-        except RegistryAway as away:
-            raise refusal(503, str(away), "the schema registry", "send the same request again later",
-                          retry_after=RETRY_SECONDS) from away
+            rows = self._sorted(split(), caller)
+        else:
+            try:
+                rows = await asyncio.to_thread(lambda: self._sorted(split(), caller))
+            except RegistryAway as away:
+                raise refusal(503, str(away), "the schema registry", "send the same request again later",
+                              retry_after=RETRY_SECONDS) from away
+        self._count("refused", len(rows.bad))
+        return rows
 
     def _sorted(self, rows: Sequence[Row], caller: str) -> _Rows:
         found, seen = _Rows(), {}
@@ -137,7 +142,10 @@ class Intake:
             for record, failure in zip(records, failures, strict=True):
                 if not failure:
                     self._recent.remember(record)
+        self._count("acknowledged", len(records) - len(failed))
+        self._count("repeated", rows.repeated)
         if failed:
+            self._count("unconfirmed", len(failed))
             raise _unconfirmed(failed, len(records))
         first, more = told(rows.problems())
         return Acknowledged(acknowledged=len(records) + rows.repeated, repeated=rows.repeated, refused=first,

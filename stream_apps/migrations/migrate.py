@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from stream_apps.roles import OWNER, READER, WRITER
+from schemas.roles import OWNER, READER, WRITER
 from stream_apps.storage import SCHEMA_VERSION, first_line, schema_version
 
 _ROLE = """

@@ -6,8 +6,8 @@ from typing import LiteralString, cast
 from alembic import context, op
 from psycopg import sql
 
+from schemas.roles import OWNER, READER, WRITER
 from schemas.topics import TOPICS, topic_name
-from stream_apps.roles import OWNER, READER, WRITER
 
 
 def run_script(name: str) -> None:

@@ -24,6 +24,7 @@ from schemas.pipeline import Pipeline, load_pipeline
 from schemas.topics import EVENTS, topic_name
 from stream_apps.predict.desk import Desk
 from stream_apps.predict.event_log import EventLog
+from stream_apps.predict.metrics import PredictionMetrics
 from stream_apps.predict.routes import ROUTES, routes
 from stream_apps.settings import WRONG_START, MissingSetting, ServiceSettings, explained, read_settings
 from telemetry.endpoint import serve_metrics
@@ -37,10 +38,11 @@ log = structlog.get_logger()
 
 
 def build(pipeline: Pipeline, service: ServiceSettings, settings: DoorSettings,
-          environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Desk]:
-    """The application of a pipeline, and who answers in it."""
+          environment: Mapping[str, str] = os.environ) -> tuple[ASGIApp, Desk, PredictionMetrics]:
+    """The application of a pipeline, who answers in it, and what it shows of itself."""
+    metrics = PredictionMetrics()
     events = EventLog(topic_name(pipeline.name, EVENTS), service.kafka, CONFIRMED_SECONDS)
-    desk = Desk(pipeline, event_codec(pipeline, environment), service.kafka, events)
+    desk = Desk(pipeline, event_codec(pipeline, environment), service.kafka, events, metrics)
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
@@ -51,10 +53,10 @@ def build(pipeline: Pipeline, service: ServiceSettings, settings: DoorSettings,
         await desk.close()
 
     app = door(routes(pipeline, desk, _explain_seconds(environment)), settings, title=f"Predictions of {pipeline.name}",
-               routes=ROUTES, trouble=desk.trouble, lifespan=[following], description=(
+               routes=ROUTES, trouble=desk.trouble, metrics=metrics.door, lifespan=[following], description=(
                    f"Events of pipeline '{pipeline.name}', answered at once by the models that score the stream. What "
                    "is answered is in Kafka: its prediction on record names the same source."))
-    return app, desk
+    return app, desk, metrics
 
 
 def _explain_seconds(environment: Mapping[str, str]) -> float:
@@ -76,8 +78,8 @@ def main() -> None:
     service = read_settings()
     pipeline, _ = in_force(load_pipeline(service.pipeline), service.kafka)
     configure_logs(service="predict", pipeline=pipeline.name)
-    app, desk = build(pipeline, service, settings)
-    serve_metrics(service.metrics_port, lambda: {"ok": not desk.trouble()})
+    app, desk, metrics = build(pipeline, service, settings)
+    serve_metrics(service.metrics, metrics, lambda: {"ok": not desk.trouble()})
     gc.freeze()
     log.info("open", host=settings.host, port=settings.port, tokens=bool(settings.tokens))
     serve(app, settings)

@@ -20,6 +20,7 @@ from stream_apps.model_slot import LoadedModel, Slots
 from stream_apps.predict.event_log import Entry, EventLog, Place
 from stream_apps.predict.explainer import Explainer
 from stream_apps.predict.explaining import Explanation
+from stream_apps.predict.metrics import PredictionMetrics
 from stream_apps.predict.questions import Question, QuestionReader, Unanswerable
 from stream_apps.predict.replies import Replier, Reply
 from stream_apps.topics import MissingTopic, topic_id
@@ -56,11 +57,12 @@ class Desk:
     """Answers rows of one pipeline's events."""
 
     def __init__(self, pipeline: Pipeline, codec: EventFormat, kafka: KafkaAccess, events: EventLog,
-                 clock: Clock = lambda: time.time_ns() // 1_000_000) -> None:
+                 metrics: PredictionMetrics, clock: Clock = lambda: time.time_ns() // 1_000_000) -> None:
         """`clock` in epoch milliseconds. Nothing is read before `follow`."""
         self._pipeline = pipeline
         self._kafka = kafka
         self._events = events
+        self._metrics = metrics
         self._clock = clock
         self._reader = QuestionReader(pipeline, codec)
         self._asks = pipeline.encoding.events != "json"  # a schema registry, which may be slow
@@ -75,7 +77,7 @@ class Desk:
         while True:
             try:
                 self._topic_id = await asyncio.to_thread(topic_id, events, self._kafka)
-                await ModelFollower(self._pipeline, self._kafka).run(self._take)
+                await ModelFollower(self._pipeline, self._kafka, self._metrics.serving).run(self._take)
             except (MissingTopic, KafkaException, KafkaError) as error:
                 log.warning("models cannot be followed; trying again", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)
@@ -103,8 +105,15 @@ class Desk:
         entries = [_entry(question, reply, now) for question, reply in
                    (one for one in found if not isinstance(one, Unanswerable))]
         places = iter(await self._events.append(entries) if entries else [])
+        self._count(found)
         answers = [one if isinstance(one, Unanswerable) else self._answer(*one, next(places)) for one in found]
         return answers if explain_seconds is None else await self._explained(found, answers, slots, explain_seconds)
+
+    def _count(self, found: Sequence[tuple[Question, Reply] | Unanswerable]) -> None:
+        refused = [one for one in found if isinstance(one, Unanswerable)]
+        self._metrics.answered.inc(len(found) - len(refused))
+        for one in refused:
+            self._metrics.refused.labels(one.reason).inc()
 
     def trouble(self) -> str:
         """Why no question could be answered now; nothing when all is well."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from doors.app import AnyRequest, problems
@@ -36,7 +36,7 @@ _REMEDIES = {
 }
 _TIMES = ("timestamp", "future")
 
-Explain = Annotated[bool, Parameter(query="explain", description=(
+Explain = Annotated[bool, QueryParameter(name="explain", description=(
     "Also say what each feature added to the score: as far as that is found in its own time limit."))]
 
 

@@ -20,9 +20,10 @@ select source_day as day, model_version as version, count(*) as rows,
        avg(abs(label::float8 - prediction::float8)) filter (where is_number) as mae
 from {schema}.labelled_predictions where not conflict group by source_day, model_version;
 
--- Live quality, a row a figure of `QualityReport`.
+-- Live quality, a row a figure of `QualityReport`. said: time of the record; day: of that time, and only what is named of
+-- either is read.
 create view {schema}.quality as
-select m.position, r.first, r.last, r.window_start, r.window_end, q.*
+select m.position, r.first, r.last, r.window_start, r.window_end, q.*, m.day, m.record_ts as said
 from {schema}.messages m
 cross join lateral jsonb_to_record(convert_from(m.value, 'UTF8')::jsonb) as r (
   first bigint, last bigint, window_start bigint, window_end bigint, qualities jsonb)
@@ -32,11 +33,11 @@ cross join lateral jsonb_to_recordset(r.qualities) as q (
   mae double precision, rmse double precision, no_change_mae double precision)
 where m.topic = {quality} and not m.erased;
 
--- Drift, a row a feature of a closed window.
+-- Drift, a row a feature of a closed window; said and day as above.
 create view {schema}.drift as
 select r.window_start, r.window_end, r.profile, r.rows as window_rows, r.alarm as window_alarm, r.verdict,
        f.name as feature, f.rows, f.missing, f.ks, f.psi, f.jensen_shannon, f.wasserstein, f.effect, f.lower_bound,
-       f.log_p, f.scale, f.contrast, f.calibrated, f.alarm
+       f.log_p, f.scale, f.contrast, f.calibrated, f.alarm, m.day, m.record_ts as said
 from {schema}.messages m
 cross join lateral jsonb_to_record(convert_from(m.value, 'UTF8')::jsonb) as r (
   window_start bigint, window_end bigint, profile text, rows bigint, alarm boolean, verdict text, features jsonb)
@@ -45,6 +46,14 @@ cross join lateral jsonb_to_recordset(r.features) as f (
   jensen_shannon double precision, wasserstein double precision, effect double precision, lower_bound double precision,
   log_p double precision, scale int, contrast text, calibrated boolean, alarm boolean)
 where m.topic = {drift_stats} and not m.erased;
+
+-- The catalogue of features as far as reports tell: event time from the first to the last window with a value, and the
+-- newest window in which it alarmed. What a feature is says the definition.
+create view {schema}.features as
+select feature, min(window_start) filter (where rows > 0 and missing < 1) as first_seen,
+       max(window_end) filter (where rows > 0 and missing < 1) as last_seen,
+       max(window_start) filter (where alarm) as last_alarm
+from {schema}.drift group by feature;
 
 -- Alerts, decisions and announcements, as the audit holds them; said: time of the record.
 create view {schema}.alerts as

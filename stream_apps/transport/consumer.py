@@ -34,6 +34,7 @@ class Consumer(PrefixConsumer):
         self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
         self._positioned = False  # ... and they are set: rows may flow
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
+        self._began: dict[TP, int] = {}  # where reading of each partition started
         self._newest: dict[TP, ChunkMessage] = {}  # the last chunk handed out: it grows until an agent takes it
         self._reader: RowReader = transport.reader
         self._checked = 0.0
@@ -49,6 +50,12 @@ class Consumer(PrefixConsumer):
         """Whether every row up to the partition's end is complete (transaction markers at the end do not count)."""
         prefix = self._prefixes.get(tp)
         return tp in self._ended and (prefix is None or not prefix.pending)
+
+    @property
+    def positions(self) -> dict[TP, int]:
+        """Offset after what is complete, in each partition that is read."""
+        ends = {tp: prefix.end for tp, prefix in self._prefixes.items() if prefix.end is not None}
+        return {tp: max(start, ends.get(tp, start)) for tp, start in self._began.items()}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: stock warns of 'slow' partitions by acks and sensors that this transport does not feed."""
@@ -67,6 +74,7 @@ class Consumer(PrefixConsumer):
         super()._let_go()
         self._positioned = False
         self._ended.clear()
+        self._began.clear()
         self._newest.clear()
 
     async def on_stop(self) -> None:
@@ -86,6 +94,7 @@ class Consumer(PrefixConsumer):
         epoch, self._dropped = self._epoch, False
         starts = await self._starts({tp: self.resume_at.get(tp) for tp in self.assignment()})
         if epoch == self._epoch and starts:
+            self._began.update(starts)
             self._read_offset.update(starts)
             await self._reader.assign(starts)
         self._positioned = epoch == self._epoch and not self._dropped
@@ -156,6 +165,7 @@ class Consumer(PrefixConsumer):
         # Retention overtook a partition that is being read.
         starts = await self._starts({tp: self._read_offset[tp] for tp in tps if self._flows(epoch)})
         if starts and self._flows(epoch):
+            self._began.update(starts)
             self._read_offset.update(starts)
             await self._reader.move(starts)
 

@@ -11,7 +11,7 @@ import pytest
 
 from automl_stream.cli import main
 from automl_stream.models.history import answer_id
-from schemas.codec import decode, encode
+from schemas.codec import ANSWERED_EPOCH, decode, encode
 from schemas.messages import (
     AuditHead,
     Command,
@@ -24,8 +24,8 @@ from schemas.messages import (
     Recipe,
     TrainingDecision,
 )
+from schemas.roles import OWNER
 from schemas.topics import AUDIT_HEADS, COMMANDS, DRIFT_ALERTS, EVENTS, LABELS, PREDICTIONS, TRAINING_DECISIONS
-from stream_apps.roles import OWNER
 from tests.conftest import Backends
 from tests.live import Live
 from tests.tiny import event_bytes, metadata_of, onnx_bytes, profile_bytes
@@ -149,7 +149,7 @@ def test_explain_tells_of_a_prediction_of_each_version_who_made_it_from_what_and
     live.announce(1.0, -1)
     for service in ("score", "labels"):
         live.start(service, DATABASE_URL=desk.url)
-    live.write(EVENTS, 0, event_bytes("early", 1_000), key=b"early")
+    live.write(EVENTS, 0, event_bytes("early", 1_000), key=b"early", header=(ANSWERED_EPOCH, b"0"))
     live.until(lambda: live.count(PREDICTIONS) == 1, "a prediction")
     live.say(COMMANDS, command(1, "promote"))
     live.say(TRAINING_DECISIONS, *(TrainingDecision(
@@ -167,6 +167,7 @@ def test_explain_tells_of_a_prediction_of_each_version_who_made_it_from_what_and
 
     early = desk.json("explain", "early")
     assert (early["prediction"]["model_epoch"], early["maker"]["by"], early["truth"]["label"]) == (0, "policy", "yes")
+    assert "over HTTP, by the model of epoch 0" in desk.text("explain", "early")
     assert early["features"] == {"a": 0.5, "b": None, "c": "x"}
     assert (early["alerts_since"], early["maker"]["recipe"]["dataset"]["first"]) == (1, 10)
     late = desk.json("explain", answered, "--entity", answered)

@@ -38,7 +38,8 @@ def rewound(home: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         started = start_infrastructure(supervisor, ports, {**os.environ, "MLFLOW_TRACKING_URI": "sqlite://"})
         addresses = Addresses(
             kafka=started.kafka, database_url=started.database_url,
-            service_database_url=started.service_database_url, mlflow_uri=store_uri(started.database_url),
+            service_database_url=started.service_database_url,
+            reader_database_url=started.reader_database_url, mlflow_uri=store_uri(started.database_url),
             artifact_root=str(home / "mlflow-artifacts"), mlflow_ui="")
         before, resumed = contents(pipeline, addresses), resumptions(home, pipeline)
         rewind(pipeline, addresses.kafka)

@@ -93,7 +93,7 @@ def finish(bench: Workbench) -> None:
     """A trainer takes everything in that there is, and ends."""
     trainer = bench.start()
     bench.wait_until_covered()
-    wait_for(lambda: not bench.without_pictures()[-10:])
+    wait_for(lambda: not bench.without_pictures(newest=10))
     trainer.kill()
     trainer.wait()
 

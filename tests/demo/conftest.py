@@ -79,4 +79,4 @@ def command(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str
 def options(home: Path, ports: Ports) -> list[str]:
     return ["--home", str(home), "--kafka-port", str(ports.kafka), "--kafka-controller-port",
             str(ports.kafka_controller), "--postgres-port", str(ports.postgres), "--mlflow-port", str(ports.mlflow),
-            "--metrics-port", str(ports.metrics)]
+            "--prometheus-port", str(ports.prometheus), "--metrics-port", str(ports.metrics)]

@@ -14,9 +14,11 @@ from msgspec import Struct
 
 from doors.app import AnyRequest, door, problems
 from doors.entry import CALLER
+from doors.metrics import DoorMetrics
 from doors.server import server
 from doors.settings import LOOPBACK, DoorSettings, Limits
 from doors.tokens import Tokens
+from telemetry.metrics import ServiceMetrics
 from tests.wait import wait_for
 
 TOKENS = {"ann": "ann-has-a-long-token", "bob": "bob-has-another-one.."}
@@ -37,6 +39,7 @@ class OpenDoor:
     port: int = 0
     shut: threading.Event = field(default_factory=threading.Event)
     trouble: str = ""
+    metrics: ServiceMetrics = field(default_factory=ServiceMetrics)
 
     def client(self, caller: str = "ann") -> httpx2.Client:
         return httpx2.Client(base_url=f"http://{LOOPBACK}:{self.port}", timeout=30,
@@ -63,7 +66,7 @@ def opened(limits: Limits, tokens: Tokens) -> Iterator[OpenDoor]:
 
     settings = DoorSettings(host=LOOPBACK, port=0, tokens=tokens, limits=limits)
     app = door([bring], settings, title="Bring", description="Says what it was brought.",
-               routes={"/bring": BODY_BYTES}, trouble=lambda: found.trouble)
+               routes={"/bring": BODY_BYTES}, trouble=lambda: found.trouble, metrics=DoorMetrics(found.metrics))
     running = server(app, settings)
     thread = threading.Thread(target=running.run)
     thread.start()

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from prometheus_client import generate_latest
 
 from doors.entry import DOCS
 from tests.doors.conftest import OpenDoor
@@ -62,12 +63,11 @@ def test_the_page_tells_of_every_route_and_fetches_nothing(entrance: OpenDoor) -
 
 
 def test_requests_are_counted_by_route_and_not_by_what_clients_make_up(entrance: OpenDoor) -> None:
-    from prometheus_client import generate_latest  # noqa: PLC0415
-
     with entrance.client() as client:
         client.post("/made-up-path")
         client.post("/bring")
-    lines = [line for line in generate_latest().decode().splitlines() if "automl_stream_http_requests_total{" in line]
+    page = generate_latest(entrance.metrics.registry).decode()
+    lines = [line for line in page.splitlines() if "automl_stream_http_requests_total{" in line]
     assert any('route="/bring",status="200"' in line for line in lines)
     assert any('route="other"' in line for line in lines)
     assert not any("made-up" in line for line in lines)

@@ -33,7 +33,7 @@ from stream_apps.record import Recorder
 from stream_apps.storage import Storage
 from tests.conftest import Backends
 from tests.live import Live
-from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream
 from tests.tiny import FakeRecord
 
 ADA = "ada@example"
@@ -118,8 +118,6 @@ def desk(backends: Backends, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     desk = Desk(live, backends.database_url, capsys, monkeypatch)
     yield desk
     live.close()
-    forget_metrics(desk.recorder)
-    forget_metrics(desk.recorder.auditor)
     desk.rows("drop schema {} cascade")
 
 

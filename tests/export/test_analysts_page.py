@@ -10,7 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from stream_apps.roles import READER
+from schemas.roles import READER
 from tests.conftest import Backends
 from tests.live import Live
 
@@ -43,6 +43,8 @@ def test_views_tell_each_event_once_and_quality_by_day_and_version(stored: Live,
         assert rows("select day::text, version, rows, accuracy::float, mae from {}.quality_by_day order by 1") == [
             ("2026-01-30", "1", 1, 1.0, None), ("2026-01-31", "1", 2, 0.5, None)]
         assert rows("select feature, alarm, window_rows from {}.drift") == [("amount", True, 2)]
+        assert rows("select feature, last_seen - first_seen, last_alarm = first_seen from {}.features") == [
+            ("amount", 946_684_800_000, True)]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))

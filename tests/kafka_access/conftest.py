@@ -6,19 +6,22 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import numpy as np
 import psycopg
 import pytest
 from msgspec import Struct
 
-from automl_stream.local_stack.ports import unused_ports
+from automl_stream.local_stack.ports import LOOPBACK, unused_ports
 from kafka_access.acls import permissions
+from schemas.roles import WRITER
 from schemas.topics import DRIFT_STATS, LABELLED, MODEL_UPDATES, PREDICTIONS, QUALITY, TRAINING_DECISIONS
 from stream_apps.migrations.migrate import migrate
-from stream_apps.roles import WRITER
 from tests.conftest import Backends
 from tests.kafka_access.secured import SecuredBroker
 from tests.live import Live
@@ -27,6 +30,7 @@ ROWS, TRAINED = 450, 200
 PATIENCE_SECONDS = 400.0
 MODULES = {service: f"stream_apps.{service}" for service in ("score", "monitor", "labels", "record")} | {
     "trainer": "trainer"}
+DOORS = {"producers": "producers.api", "predict": "stream_apps.predict"}
 
 PIPELINE = """
 [pipeline]
@@ -57,7 +61,8 @@ type = "category"
 
 
 class Loop(Struct, frozen=True, kw_only=True):
-    """What runs, and what it runs on. `metrics`: port by service; `secrets`: all passwords, by whose they are."""
+    """What runs, and what it runs on. `metrics`: port by service; `doors`: URL by service; `secrets`: all passwords and
+    tokens, by whose they are."""
 
     live: Live
     broker: SecuredBroker
@@ -65,6 +70,7 @@ class Loop(Struct, frozen=True, kw_only=True):
     database_url: str
     whole_database_url: str  # of a user who may read every table
     metrics: dict[str, int]
+    doors: dict[str, str]
     secrets: dict[str, str]
 
     def command(self, user: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -85,12 +91,14 @@ def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.Tem
     directory = tmp_path_factory.mktemp("loop")
     live = Live(broker.kafka, directory, lambda name: PIPELINE.format(name=name))
     broker.allow(permissions(live.name))
-    password = f"canary-{secrets.token_hex(12)}"
+    password, token = (f"canary-{secrets.token_hex(12)}" for _ in range(2))
     ports = unused_ports()
     loop = Loop(live=live, broker=broker, directory=directory, database_url=user_of(backends, live.name, password),
                 whole_database_url=backends.database_url,
-                metrics={service: ports.metrics + place for place, service in enumerate(MODULES)},
-                secrets={"PostgreSQL": password, **broker.passwords})
+                metrics={service: ports.metrics + place for place, service in enumerate([*MODULES, *DOORS])},
+                doors=dict(zip(DOORS, (f"http://{LOOPBACK}:{port}" for port in (ports.ingestion, ports.prediction)),
+                               strict=True)),
+                secrets={"PostgreSQL": password, "caller": token, **broker.passwords})
     try:
         go_round(loop)
         yield loop
@@ -132,6 +140,24 @@ def go_round(loop: Loop) -> None:
     live.until(lambda: live.count(QUALITY) > 0, "a quality report", wait)
     live.until(lambda: live.count(TRAINING_DECISIONS) > live.count(MODEL_UPDATES), "a decision of the trainer", wait)
     live.until(lambda: recorded(loop) == ROWS - TRAINED, "recorded predictions", wait)
+    for service, module in DOORS.items():
+        live.start(service, module=module, METRICS_PORT=str(loop.metrics[service]),
+                   AUTOML_STREAM_TOKENS=f"ada:{loop.secrets['caller']}",
+                   AUTOML_STREAM_INGESTION_PORT=loop.doors["producers"].rpartition(":")[2],
+                   AUTOML_STREAM_PREDICTION_PORT=loop.doors["predict"].rpartition(":")[2],
+                   **loop.broker.environment(service))
+        live.until(lambda service=service: answers(f"{loop.doors[service]}/readyz") == HTTPStatus.OK, service, wait)
+
+
+def answers(url: str, body: bytes | None = None, **headers: str) -> int | None:
+    """Status of the answer; None where nobody answers."""
+    try:
+        with urlopen(Request(url, body, headers), timeout=30) as answer:  # noqa: S310 - loopback
+            return answer.status
+    except HTTPError as error:
+        return error.code
+    except URLError:
+        return None
 
 
 def customers(directory: Path) -> Path:

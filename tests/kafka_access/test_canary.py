@@ -4,6 +4,7 @@ import os
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from schemas.topics import MODEL_ARTIFACTS, TOPICS
-from tests.kafka_access.conftest import MODULES, Loop
+from tests.kafka_access.conftest import DOORS, MODULES, Loop, answers
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -71,10 +72,24 @@ def arguments(_: Loop) -> Iterator[Place]:
     """Of this process's descendants, among them every service; brokers and databases of the tests are not ours."""
     for process in psutil.Process().children(recursive=True):
         command = process.cmdline()
-        if any(module in command for module in MODULES.values()):
+        if any(module in command for module in (MODULES | DOORS).values()):
             yield f"arguments of {process.pid}", " ".join(command).encode()
 
 
+@pytest.fixture(scope="package")
+def asked(loop: Loop) -> None:
+    """Callers have shown their token at the doors, rightly and wrongly."""
+    token = loop.secrets["caller"]
+    paths = {"producers": "/events", "predict": "/predict"}
+    for service, url in loop.doors.items():
+        place = url + paths[service]
+        assert answers(place, b"{", Authorization=f"Bearer {token}") == HTTPStatus.BAD_REQUEST
+        for wrong in (f"Bearer {token}x", f"Basic {token}", token):
+            assert answers(place, b"{", Authorization=wrong) == HTTPStatus.UNAUTHORIZED
+        assert answers(f"{place}?token={token}", b"{") == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize("look", [files, pages, records, rows, arguments], ids=lambda f: f.__name__)
 def test_no_secret_of_the_loop_is_found(loop: Loop, look: object) -> None:
     places = list(look(loop))  # type: ignore[operator]

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from automl_stream.local_stack import mlflow, postgres
+from automl_stream.local_stack.ports import listens
 from automl_stream.local_stack.processes import read_state
 from automl_stream.local_stack.stack import choose_addresses, start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor, end_stack
@@ -42,7 +43,8 @@ def start_up(home: Path, ports: Ports, **environment: str) -> subprocess.Popen[s
     """Run `automl-stream up` and return once it has told its addresses."""
     options = [
         part
-        for port in ports.of("kafka", "kafka_controller", "postgres", "mlflow")
+        for port in ports.of("kafka", "kafka_controller", "postgres", "mlflow", "prometheus", "console",
+                             "console_metrics")
         for part in (port.option, str(port.number))
     ]
     command = [sys.executable, "-c", "from automl_stream.cli import main; main()", "up", "--home", str(home), *options]
@@ -54,6 +56,7 @@ def start_up(home: Path, ports: Ports, **environment: str) -> subprocess.Popen[s
         assert line, f"it ended: {said}"
         said += line
     assert (home / "postgres.password").read_text() not in said
+    assert listens(ports.console)
     return process
 
 

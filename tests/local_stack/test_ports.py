@@ -12,7 +12,7 @@ from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
 
 
 def test_a_free_port_passes(ports: Ports) -> None:
-    for port in ports.of("kafka", "kafka_controller", "postgres", "mlflow", "metrics"):
+    for port in ports.of("kafka", "kafka_controller", "postgres", "mlflow", "prometheus", "metrics"):
         require_free(port)
 
 

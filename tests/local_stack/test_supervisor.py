@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from automl_stream.local_stack.errors import AlreadyRunning, ServiceFailed, Unkn
 from automl_stream.local_stack.processes import ProcessRecord, StackState, read_state, write_state
 from automl_stream.local_stack.service import Service
 from automl_stream.local_stack.supervisor import Supervisor, end_stack
+from automl_stream.services import await_doors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,6 +124,18 @@ def test_a_service_that_ends_before_it_is_ready_is_not_restarted_but_reported(su
 def test_a_service_that_is_not_ready_in_time_is_reported(supervisor: Supervisor) -> None:
     with pytest.raises(ServiceFailed, match="was not ready within"):
         supervisor.start(Service(name="slow", command=SLEEP, ready=lambda: False, ready_within=0.1))
+
+
+def test_doors_are_waited_for_and_one_that_never_opens_is_told_and_ends_no_other(supervisor: Supervisor) -> None:
+    said: list[str] = []
+    opened = iter([False, True])
+    supervisor.launch(Service(name="shut", command=("sh", "-c", "echo no port; exit 2")), settled=True)
+    supervisor.launch(Service(name="open", command=SLEEP, ready=lambda: next(opened)), settled=True)
+    await_doors(supervisor, ["shut", "open"], said.append)
+    assert list(opened) == []
+    assert len(said) == 1
+    assert re.search("(?s)shut ended with code 2.*no port", said[0])
+    assert supervisor.is_alive("open")
 
 
 def test_a_job_that_ends_well_is_neither_restarted_nor_a_failure(

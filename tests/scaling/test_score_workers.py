@@ -49,8 +49,8 @@ class Sleepers(PipelineServices, frozen=True, kw_only=True):
 
 
 def sleepers(home: Path, ports: Ports) -> Sleepers:
-    addresses = Addresses(kafka=KafkaAccess(servers=""), database_url="", service_database_url="", mlflow_uri="",
-                          artifact_root=None, mlflow_ui="")
+    addresses = Addresses(kafka=KafkaAccess(servers=""), database_url="", service_database_url="",
+                          reader_database_url="", mlflow_uri="", artifact_root=None, mlflow_ui="")
     return Sleepers(file=home / "tiny.toml", pipeline=tiny_pipeline(), addresses=addresses, ports=ports, state=home)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.schema_registry.apicurio import Apicurio
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apicurio]:
     with closing(Apicurio(tmp_path_factory.mktemp("registry"))) as apicurio:
         yield apicurio

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import MAX_TS, MIN_TS, EventCodec, FeatureMatrix, canonical_label, decode, epoch_ms
+from schemas.codec import MAX_TS, MIN_TS, EventCodec, FeatureMatrix, canonical_label, decode, epoch_ms, event_type
 from schemas.messages import Watermark
 from schemas.pipeline import Feature, Identity, Pipeline
 
@@ -156,3 +156,13 @@ def cell(feature: Feature, value: Any) -> float:
     with np.errstate(over="ignore"):
         number = np.float32(np.nan if value is None else value)
     return float(number) if np.isfinite(number) else np.nan
+
+
+def test_the_schema_of_an_event_says_what_the_catalogue_knows_of_a_feature() -> None:
+    features = (Feature(name="hour", type="number", min=0, max=23, owner="till", description="Of the day"),
+                Feature(name="rate", type="number", optional=True, min=0.5), Feature(name="kind", type="category"))
+    event = event_type(Pipeline(pipeline=Identity(name="p", task="binary"), features=features),
+                       [feature.name for feature in features])
+    schema = msgspec.json.schema_components((event,), ref_template="{name}")[1]["Features"]["properties"]
+    assert {name: said.get("description") for name, said in schema.items()} == {
+        "hour": "Of the day; range 0..23; owner till", "rate": "range 0.5..", "kind": ""}

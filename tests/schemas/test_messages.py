@@ -67,7 +67,7 @@ EXAMPLES: list[Message] = [
     DeadLetter(source="T-0-13", reason="invalid", detail="Expected `float`, got `str`", raw=b"\xff\x00{", raw_key=b"k",
                record_ts=1_769_817_600_000, last_offset=13),
     ScoreState(partition=0, covered=14, epoch=41, watermark=None, windows=[WINDOW], late_rows=1, paused=False,
-               predicted=20),
+               predicted=20, term=3),
     WindowCounts(partition=0, covered=14, window=WINDOW),
     PartitionWatermark(partition=1, covered=0, watermark=None, idle=True),
     PartitionCount(partitions=4, before=2),
@@ -87,8 +87,8 @@ EXAMPLES: list[Message] = [
                     name="amount", rows=2, missing=0.5, ks=None, psi=0.125, jensen_shannon=None, effect=-0.5,
                     lower_bound=0.25, log_p=-3.5, scale=1, contrast="location", calibrated=False, alarm=False,
                     wasserstein=0.5, chi_square=4.5, chi_square_p=0.25, mean_shift=-0.5, spread_shift=None,
-                    uncalibrated="too short")], onset=-200_000, labelled=250,
-                firings=[Firing(detector="adwin", offset=223, rose=True)], config=4),
+                    uncalibrated="too short", counts=[1, 0, 1])], onset=-200_000, labelled=250,
+                firings=[Firing(detector="adwin", offset=223, rose=True)], config=4, predictions=3),
     DriftAlert(alert_id="a1", kind="covariate", window_start=0, window_end=200_000, scale=2, onset=-200_000,
                features=["amount"], sentence="Drift: amount moved up.", budget="1 in 1000 windows", profile="cd34",
                model=MODEL, labelled_offset=250, detector="adwin"),
@@ -145,7 +145,7 @@ def test_a_report_from_before_it_had_an_onset_and_more_statistics_is_still_read(
     report = decode(old, DriftReport)
     (feature,) = report.features
     assert (report.onset, report.rows, feature.psi, feature.uncalibrated) == (None, 2, 0.125, "")
-    assert report.firings == []
+    assert (report.firings, report.predictions, feature.counts) == ([], -1, [])
     assert (feature.wasserstein, feature.chi_square, feature.mean_shift, feature.spread_shift) == (None,) * 4
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from faust.types import TP
-from prometheus_client import REGISTRY
 
 from stream_apps.delivery import Record
 from tests.tiny import FakeRecord
@@ -67,14 +66,6 @@ class FakeDelivery:
 
     async def send_pairs(self, topic: str, partition: int, pairs: Sequence[tuple[bytes | None, bytes]]) -> None:
         await self.send([Record(topic, partition, key, value) for key, value in pairs])
-
-
-def forget_metrics(owner: object) -> None:
-    """A process has one agent; tests make many."""
-    known = set(REGISTRY._collector_to_names)
-    for value in vars(owner).values():
-        if value.__hash__ is not None and value in known:
-            REGISTRY.unregister(value)
 
 
 class Cable:

@@ -12,9 +12,10 @@ from schemas.codec import decode
 from schemas.messages import AuditHead
 from stream_apps.audit import Auditor
 from stream_apps.delivery import DeliveryError
+from stream_apps.metrics.record import RecordMetrics
 from stream_apps.migrations.migrate import migrate
 from stream_apps.storage import Storage
-from tests.stream_apps.fakes import FakeDelivery, forget_metrics
+from tests.stream_apps.fakes import FakeDelivery
 
 
 class Desk:
@@ -25,7 +26,8 @@ class Desk:
         self.name, self._url = name, database_url
         self.delivery = FakeDelivery()
         self.storage = Storage(database_url, name)
-        self.auditor = Auditor(name, self.storage, self.delivery)  # type: ignore[arg-type]
+        self.metrics = RecordMetrics()
+        self.auditor = Auditor(name, self.storage, self.delivery, self.metrics)  # type: ignore[arg-type]
 
     def row(self, offset: int, partition: int = 0, value: bytes | None = b"v") -> AuditRow:
         return AuditRow(f"{self.name}.commands", partition, offset, offset + 10, b"k", value)
@@ -56,7 +58,6 @@ class Desk:
 def desk(database_url: str) -> Iterator[Desk]:
     desk = Desk(database_url, f"t{uuid4().hex[:10]}")
     yield desk
-    forget_metrics(desk.auditor)
     with psycopg.connect(database_url) as connection:
         connection.execute(f'drop schema if exists "{desk.name}" cascade'.encode())
 
@@ -81,7 +82,7 @@ def test_a_replay_in_other_chunks_repeats_the_rows_and_says_no_head_again(desk: 
     before, heads = desk.kept(), desk.heads()
     desk.store(rows[:1], rows[1:5], rows[3:])
     assert (desk.kept(), desk.heads()) == (before, heads)
-    assert desk.auditor.contradicted._value.get() == 0
+    assert desk.metrics.contradicted._value.get() == 0
 
 
 def test_a_head_that_kafka_did_not_confirm_is_said_by_the_replay(desk: Desk) -> None:
@@ -125,4 +126,4 @@ def test_a_replay_tells_what_was_tampered_with_and_repairs_nothing(desk: Desk, s
     before = desk.kept()
     desk.store(rows, [desk.row(4)])
     assert desk.kept()[:len(before)] == before
-    assert desk.auditor.contradicted._value.get() == 1
+    assert desk.metrics.contradicted._value.get() == 1

@@ -79,6 +79,13 @@ def test_the_reference_itself_is_no_drift_and_its_distances_are_nothing() -> Non
         assert ordered == ([None] * 4 if feature.name == "c" else pytest.approx([0] * 4, abs=1e-6))
 
 
+def test_a_report_has_what_was_counted_cell_by_cell() -> None:
+    report, _ = judge().judge(window(20_000, moved()))
+    counted = {feature.name: feature.counts for feature in report.features}
+    assert np.concatenate([counted[f.name] for f in PROFILE.features]).tolist() == moved().tolist()
+    assert report.predictions == -1
+
+
 def test_a_moved_feature_alarms_and_the_alert_names_it() -> None:
     judging = judge()
     report, verdict = judging.judge(window(20_000, moved()), 77)

@@ -20,7 +20,7 @@ from stream_apps.labels import LabelAgent
 from stream_apps.migrations.migrate import migrate
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
-from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.fakes import Cable, FakeApp, FakeDelivery, FakeStream
 from tests.tiny import FakeRecord, definition
 
 PARTITIONS = range(4)
@@ -60,8 +60,6 @@ async def opened(url: str, schema: str, task: str = "binary", keys: str = "") ->
         yield Desk(pipeline=pipeline, url=url, storage=storage, join=LabelJoin(storage, pipeline.pipeline),
                    recorder=recorder)
     finally:
-        forget_metrics(recorder)
-        forget_metrics(recorder.auditor)
         await storage._drop()
 
 
@@ -282,7 +280,6 @@ def test_nobody_is_silent_while_labels_of_the_partition_wait_to_be_read(play: Pl
         await agent._ripen()
         found, _ = await desk.join.due()
         assert {(e.event_id, e.implicit) for e in found} == {("said", False), ("silent", True)}
-        forget_metrics(agent.metrics)
 
     play(scenario, keys=SILENCE)
 
@@ -433,7 +430,6 @@ def test_a_label_that_does_not_fit_costs_only_itself(play: Play) -> None:
         assert reasons == ["empty", "malformed", "malformed", "malformed", *["storage"] * 5, *["invalid"] * 3]
         for reason in set(reasons):
             assert agent.metrics.refused.labels(reason)._value.get() == reasons.count(reason)
-        forget_metrics(agent.metrics)
 
     play(scenario)
 
@@ -460,7 +456,6 @@ def test_while_postgresql_is_away_work_waits_and_then_goes_on(database_url: str,
             assert [decode(r.value or b"", LabelledEvent).event_id for r in delivery.sent] == ["e0", "e1", "e2"]
             assert len(app.completed) == 2
             emitting.cancel()
-            forget_metrics(agent.metrics)
         await cable.cut()
 
     asyncio.run(asyncio.wait_for(scenario(), 60))

@@ -14,8 +14,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
+from schemas.roles import OWNER, READER, WRITER
 from stream_apps.migrations.migrate import DatabaseAway, ForeignTables, NotAllowed, migrate
-from stream_apps.roles import OWNER, READER, WRITER
 from stream_apps.storage import SCHEMA_VERSION, schema_version
 from tests.conftest import Backends
 from tests.live import Live

@@ -1,7 +1,7 @@
 """What a monitor that loses its partition in the middle of a chunk still says, and what it says once it is back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +15,10 @@ from schemas.messages import DriftReport, OpenWindow, PartitionWatermark, Window
 from schemas.topics import DRIFT_STATS, WINDOW_COUNTS, topic_name
 from stream_apps import labelled_losses, monitor
 from stream_apps.delivery import Record
+from stream_apps.metrics.monitor import MonitorMetrics
 from stream_apps.monitor import Monitor
 from stream_apps.said_before import SaidBefore
-from tests.stream_apps.fakes import FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.fakes import FakeDelivery, FakeStream
 from tests.tiny import SIZE, FakeRecord, accepted, artifact, profile_bytes, tiny_pipeline
 
 PIPELINE, PROFILE, WINDOWS = tiny_pipeline(), profile_bytes(), 3
@@ -86,12 +87,11 @@ def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 
 
 @pytest.fixture
-def watching(stage: Stage) -> Iterator[Monitor]:
-    watching = Monitor(PIPELINE, "", stage, stage, lambda: None)  # type: ignore[arg-type]
+def watching(stage: Stage) -> Monitor:
+    watching = Monitor(PIPELINE, "", stage, stage, lambda: None, MonitorMetrics())  # type: ignore[arg-type]
     watching._ledger.partitions = 1
     stage.come_back = watching.assigned
-    yield watching
-    forget_metrics(watching.metrics)
+    return watching
 
 
 def chunk() -> list[FakeRecord]:

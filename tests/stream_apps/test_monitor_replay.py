@@ -1,7 +1,7 @@
 """What the detectors of a restarted monitor hear again, where the profile has changed since the log began."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +15,10 @@ from schemas.messages import Artifact, LabelledEvent, Model, OpenWindow, Partiti
 from stream_apps import labelled_losses
 from stream_apps.artifacts import ArtifactReader
 from stream_apps.loss_watch import LossWatch
+from stream_apps.metrics.monitor import MonitorMetrics
 from stream_apps.monitor import Monitor
 from stream_apps.said_before import SaidBefore
-from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream
 from tests.tiny import SIZE, FakeRecord, accepted, artifact, profile_bytes, tiny_pipeline
 
 PROFILES = [profile_bytes(shift) for shift in (0.0, 1.0)]
@@ -76,13 +77,12 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def restarted() -> Iterator[Monitor]:
+def restarted() -> Monitor:
     """It has said everything but the last window, more windows under the second profile than it remembers."""
-    monitor = Monitor(PIPELINE, "", FakeApp(), FakeDelivery(), lambda: None)  # type: ignore[arg-type]
+    monitor = Monitor(PIPELINE, "", FakeApp(), FakeDelivery(), lambda: None, MonitorMetrics())  # type: ignore[arg-type]
     reported = {(k * SIZE, artifact(PROFILES[k >= CHANGED]).digest): (k + 1) * LABELS for k in range(WINDOWS - 1)}
     monitor._start_again(SaidBefore(reported=reported, alerted={}, partitions=1))
-    yield monitor
-    forget_metrics(monitor.metrics)
+    return monitor
 
 
 def test_the_detectors_of_a_restarted_monitor_hear_each_row_since_the_change_of_profile_once(

@@ -16,7 +16,7 @@ from schemas.pipeline import Pipeline, parse_pipeline
 from stream_apps.migrations.migrate import migrate
 from stream_apps.record import Recorder
 from stream_apps.storage import Storage
-from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream
 from tests.tiny import FakeRecord, definition
 
 
@@ -66,8 +66,6 @@ def desk(database_url: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
     text = definition(name).replace("[windows]", 'label_horizon = "1d"\n[windows]', 1) + keys
     desk = Desk(database_url, parse_pipeline(text, "tiny.toml"))
     yield desk
-    forget_metrics(desk.recorder)
-    forget_metrics(desk.recorder.auditor)
     with psycopg.connect(database_url) as connection:
         connection.execute(f'drop schema if exists "{name}" cascade'.encode())
 
@@ -150,7 +148,7 @@ def test_the_newest_day_drops_whole_days_with_their_labels_and_a_replay_keeps_th
     assert days(desk) == ["08", "09", "10"]
     assert desk.rows("source") == [("T-1-5",), ("T-1-6",), ("T-1-9",)]
     assert desk.rows("event_id", "labels") == []
-    assert desk.recorder.expired._value.get() == 4
+    assert desk.recorder.metrics.expired._value.get() == 4
     assert desk.rows("first::text, newest::text", "kept_days") == [("2026-01-08", "2026-01-10")]
 
 

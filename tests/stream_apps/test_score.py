@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from faust.types import TP
+from msgspec.structs import replace
 
 from kafka_access.access import KafkaAccess
 from schemas.codec import decode
@@ -19,7 +20,8 @@ from stream_apps.checkpoints import Standing
 from stream_apps.crash_file import Range
 from stream_apps.score import MAX_UNDELIVERED, PART_ROWS, ScoreAgent
 from stream_apps.settings import ServiceSettings
-from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream, forget_metrics
+from telemetry.endpoint import Endpoint
+from tests.stream_apps.fakes import FakeApp, FakeDelivery, FakeStream
 from tests.tiny import FakeRecord, event_bytes, serving, tiny_model, tiny_pipeline
 
 WALL = 1_700_000_000_000
@@ -37,14 +39,13 @@ class Owner(FakeApp):
 
 
 @pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScoreAgent]:
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScoreAgent:
     monkeypatch.setattr(score, "topic_id", lambda *_: "T")
     settings = ServiceSettings(pipeline=Path("tiny.toml"), kafka=KafkaAccess(servers="none:1"), instance="0",
-                               metrics_port=0, state=tmp_path)
+                               metrics=Endpoint(), state=tmp_path)
     agent = ScoreAgent(tiny_pipeline(), settings, Owner(), FakeDelivery())  # type: ignore[arg-type]
     agent._partitions = {0: agent._restore(0, Standing(first=0, state=None, predicted=0))}
-    yield agent
-    forget_metrics(agent.metrics)
+    return agent
 
 
 def chunk(first: int) -> Any:
@@ -175,6 +176,19 @@ def test_reading_resumes_at_the_checkpoint_and_without_one_at_0_so_that_what_exp
     play(agent.assigned)
     assert consumer.resume_at == {TP("tiny.events", 0): 0, TP("tiny.events", 1): 700}
     assert {p: partition.covered for p, partition in agent._partitions.items()} == {0: 500, 1: 700}
+
+
+def test_a_new_owner_says_so_before_it_scores(agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = SimpleNamespace(assignment=lambda: {TP("tiny.events", 1)}, resume_at={}, complete=None)
+    state = ScoreState(partition=1, covered=700, epoch=3, watermark=None, windows=[], late_rows=0, paused=False, term=4)
+
+    async def read(*_: object) -> dict[int, Standing]:
+        return {1: Standing(first=500, state=state, predicted=0)}
+
+    monkeypatch.setattr(score, "read_standings", read)
+    monkeypatch.setattr(agent, "_app", SimpleNamespace(consumer=consumer))
+    play(agent.assigned)
+    assert states(agent) == [replace(state, term=5)]
 
 
 def test_a_partition_never_goes_back_to_an_older_model(agent: ScoreAgent) -> None:

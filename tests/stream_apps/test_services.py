@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from drift.losses import loss_row
 from drift.profile import ReferenceProfile
 from kafka_access.access import KafkaAccess
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.messages import (
     DriftAlert,
     DriftReport,
@@ -25,7 +25,16 @@ from schemas.messages import (
     WindowCounts,
 )
 from schemas.pipeline import LOSS, PREDICTION
-from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, EVENTS, LABELLED, PREDICTIONS, WINDOW_COUNTS, topic_name
+from schemas.topics import (
+    DRIFT_ALERTS,
+    DRIFT_STATS,
+    EVENTS,
+    LABELLED,
+    PREDICTIONS,
+    SCORE_STATE,
+    WINDOW_COUNTS,
+    topic_name,
+)
 from stream_apps.closing import WindowLedger
 from stream_apps.crash_file import DEATHS
 from stream_apps.drift_report import DriftJudge, Predictions
@@ -115,6 +124,27 @@ def test_at_a_swap_each_prediction_has_the_epoch_that_the_checkpoints_say(live: 
     assert differences(reading) == []
     assert {p.message.model.epoch for found in reading.predictions.values() for p in found} == set(epochs)
     assert wrong_epochs(live.states(), [decode(r.value or b"", Prediction) for r in live.records(PREDICTIONS)]) == []
+
+
+def test_a_checkpoint_that_a_predecessor_writes_late_does_not_count(live: Live) -> None:
+    epoch, late = live.announce(1.0, -1), dict[int, ScoreState]()
+    for number in range(2):
+        score = live.start("score")
+        live.until(lambda epoch=epoch: last_epochs(live.states()) == {epoch}, "the model in both partitions")
+        write_events(live, number * 1_000, 1_000)
+        live.until(live.covered, "all events to be covered")
+        live.kill(score)
+        if number == 0:
+            late = live.checkpoints()
+            epoch = live.announce(2.0, epoch, shift=1.0)
+    for partition, state in late.items():
+        live.write(SCORE_STATE, partition, encode(state), key=str(partition).encode())
+    write_events(live, 2_000, 100)
+    live.end_replay(START + 2_100 * 20)
+    live.start("score")
+    live.until(live.covered, "all events to be covered")
+    assert differences(live.reading()) == []
+    assert live.count(PREDICTIONS) == len(live.reading().predictions)
 
 
 def last_epochs(states: list[ScoreState]) -> set[int]:

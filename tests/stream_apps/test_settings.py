@@ -10,6 +10,7 @@ import pytest
 from kafka_access.access import UnusableAccess
 from schemas.pipeline import PipelineError
 from stream_apps.settings import MissingSetting, explained, read_settings
+from telemetry.endpoint import Endpoint, UnusableEndpoint
 from tests.tiny import definition
 
 NEEDED = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k:9092"}
@@ -18,12 +19,12 @@ NEEDED = {"AUTOML_STREAM_PIPELINE": "p.toml", "KAFKA_BOOTSTRAP_SERVERS": "k:9092
 def test_what_is_not_given_has_its_default() -> None:
     found = read_settings(NEEDED)
     assert (found.pipeline, found.kafka.servers) == (Path("p.toml"), "k:9092")
-    assert (found.instance, found.metrics_port, found.database_url) == ("0", 0, None)
+    assert (found.instance, found.metrics, found.database_url) == ("0", Endpoint(), None)
 
 
 def test_what_is_given_is_taken() -> None:
     found = read_settings(NEEDED | {"AUTOML_STREAM_INSTANCE": "7", "METRICS_PORT": "9100", "DATABASE_URL": "postgresql:///u"})
-    assert (found.instance, found.metrics_port, found.database_url) == ("7", 9_100, "postgresql:///u")
+    assert (found.instance, found.metrics.port, found.database_url) == ("7", 9_100, "postgresql:///u")
 
 
 def test_what_outlives_the_service_is_kept_where_it_is_told() -> None:
@@ -54,14 +55,9 @@ def test_a_database_that_cannot_be_read_is_told_without_its_password(url: str) -
     assert "hu" not in str(caught.value)
 
 
-@pytest.mark.parametrize("port", ["web", "-1", "65536", "1.5"])
-def test_a_port_that_is_none_is_told(port: str) -> None:
-    with pytest.raises(MissingSetting, match=f"METRICS_PORT is '{port}'"):
-        read_settings(NEEDED | {"METRICS_PORT": port})
-
-
 @pytest.mark.parametrize("error", [
-    MissingSetting("X is not set"), PipelineError("p.toml: X is wrong"), UnusableAccess("X is wrong")])
+    MissingSetting("X is not set"), PipelineError("p.toml: X is wrong"), UnusableAccess("X is wrong"),
+    UnusableEndpoint("X is wrong")])
 def test_a_start_that_cannot_be_is_one_sentence_and_exit_code_2(
         error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     @explained

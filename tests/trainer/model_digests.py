@@ -1,4 +1,5 @@
-"""`python -m tests.trainer.model_digests`: the digest of a small model of every family and task."""
+"""`python -m tests.trainer.model_digests`: the digest of a small model of every family and task, in a process that does
+without data frames, as the trainer's."""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import get_args
 from schemas.messages import Recipe
 from schemas.pipeline import Family, Task, parse_pipeline
 from tests.trainer.conftest import DEFINITION, labelled_row
+from trainer.__main__ import NotInstalled
 from trainer.candidates import fit
 from trainer.history import History
 from trainer.onnx_export import export
@@ -33,5 +35,6 @@ def digests() -> Iterator[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
+    sys.meta_path.insert(0, NotInstalled())
     for line in digests():
         sys.stdout.write(" ".join(line) + "\n")

@@ -184,7 +184,7 @@ def test_values_with_few_decimals_fall_on_the_same_side_of_every_threshold(make_
 
 
 def test_a_fresh_process_exports_the_same_bytes_of_every_family_and_task() -> None:
-    """Its hashes of text are others, so whatever comes out of a set comes in another order."""
+    """Its hashes of text are others, so whatever comes out of a set comes in another order; it has no data frames."""
     found = subprocess.run([sys.executable, "-m", "tests.trainer.model_digests"], check=True, capture_output=True,
                            text=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"})
     assert found.stdout.splitlines() == [f"{task} {family} {digest}" for task, family, digest in digests()]

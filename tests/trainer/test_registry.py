@@ -196,13 +196,13 @@ def test_training_goes_on_as_soon_as_the_registry_answers(
 def test_a_store_that_takes_connections_and_never_answers_is_given_up_within_the_limit(
         scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.registry._CALL_S", 2)
+    monkeypatch.setattr("trainer.registry._SILENT_S", 1)
     for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR"):
         monkeypatch.delenv(f"MLFLOW_HTTP_REQUEST_{name}", raising=False)
-    heard = 0
+    answers: list[bool] = []
 
     def waiting(seconds: float) -> None:
-        nonlocal heard
-        heard += 1
+        answers.append(registry.answers)
         if seconds:
             raise GaveUp
 
@@ -213,7 +213,9 @@ def test_a_store_that_takes_connections_and_never_answers_is_given_up_within_the
         with pytest.raises(GaveUp):
             registry.register(registration("d1"))
         assert time.monotonic() - began < 30
-    assert heard > 2  # the caller's other duties went on
+    assert answers[0]
+    assert not any(answers[-2:])  # before its time was up, and after
+    assert len(answers) > 2  # the caller's other duties went on
 
 
 class Broken(BaseHTTPRequestHandler):

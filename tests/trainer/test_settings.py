@@ -3,6 +3,7 @@
 import pytest
 
 from kafka_access.access import UnusableAccess
+from telemetry.endpoint import Endpoint
 from trainer.errors import MissingSetting
 from trainer.settings import read_settings
 
@@ -18,5 +19,5 @@ def test_a_missing_setting_is_named(name: str) -> None:
 
 def test_settings_have_their_defaults() -> None:
     settings = read_settings(ENVIRONMENT)
-    assert (settings.instance, settings.metrics_port, settings.registry.artifact_root) == ("0", 0, None)
+    assert (settings.instance, settings.metrics, settings.registry.artifact_root) == ("0", Endpoint(), None)
     assert (settings.kafka.servers, settings.kafka.client_id) == ("kafka:9092", "trainer-0")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -143,23 +144,25 @@ class Workbench:
 
     def versions(self) -> dict[str, ModelVersion]:
         """What the registry holds, by decision."""
-        found = self._client().search_model_versions(f"name = '{self.pipeline.name}'", max_results=1_000)
+        found = self._client.search_model_versions(f"name = '{self.pipeline.name}'", max_results=1_000)
         by_decision = {version.tags[DECISION]: version for version in found}
         assert len(by_decision) == len(found), "a decision has two versions"
         return by_decision
 
     def aliases(self) -> dict[str, str]:
-        found = self._client().get_registered_model(self.pipeline.name).aliases
+        found = self._client.get_registered_model(self.pipeline.name).aliases
         return {alias: str(version) for alias, version in found.items()}
 
     def abandoned(self) -> set[str]:
         return {decision for decision, version in self.versions().items() if ABANDONED in version.tags}
 
-    def without_pictures(self) -> list[str]:
-        """Runs of promoted decisions that lack them."""
+    def without_pictures(self, newest: int | None = None) -> list[str]:
+        """Runs of promoted decisions, of all or the newest, that lack them."""
         runs = [d.run for d in self.decisions() if d.verdict == "promoted" and d.run is not None]
-        return [run for run in runs if EVIDENCE not in self._client().get_run(run).data.tags]
+        asked = runs if newest is None else runs[-newest:]
+        return [run for run in asked if EVIDENCE not in self._client.get_run(run).data.tags]
 
+    @cached_property
     def _client(self) -> MlflowClient:
         return MlflowClient(self.connections.registry.tracking_uri, self.connections.registry.tracking_uri)
 

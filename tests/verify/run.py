@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from automl_stream.stored_prediction import StoredPrediction
 from automl_stream.topic_log import Log, Record
-from automl_stream.verify.recording import LabelRow, MessageRow, PredictionRow, Recording, Rows
+from automl_stream.verify.recording import LabelRow, MessageRow, Recording, Rows
 from automl_stream.verify.tables import RECORDED
 from drift.losses import loss_row
 from drift.profile import ReferenceProfile
@@ -231,9 +232,9 @@ class Run:
         return found
 
 
-def _row(p: Prediction) -> PredictionRow:
+def _row(p: Prediction) -> StoredPrediction:
     _, partition, position = p.source.rsplit("-", 2)
-    return PredictionRow(
+    return StoredPrediction(
         source=p.source, source_day=p.source_day, partition=int(partition), position=int(position),
         event_id=p.event_id, entity=p.entity, ts=p.ts, pipeline_digest=p.pipeline_digest,
         model_version=p.model.version, model_digest=p.model.digest, model_epoch=p.model.epoch,

@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     topics: list[str]
     output: str
     journal: Path
-    gate: Path | None = None  # the agent waits for this file before its first chunk
+    gate: Path | None = None  # the agent waits for this file with its first chunk
     fail: Path | None = None  # the agent raises when this file appears, and removes it
     hold_at: int | None = None  # chunks with this offset are never completed, later ones are
     resume_at: dict[int, int] = {}  # by partition of the first topic
@@ -49,12 +49,12 @@ class EchoWorker:
 
     async def echo(self, stream: Any) -> None:
         """Deliver chunks, several at a time, in whatever order they end."""
-        while self.plan.gate is not None and not self.plan.gate.exists():  # noqa: ASYNC110  # opened by another process
-            await asyncio.sleep(0.02)
         async for event in stream.noack().events():
             message = event.message
             rows = message.take()
             self.note("chunk", topic=message.topic, partition=message.partition, first=message.first, end=message.end)
+            while self.plan.gate is not None and not self.plan.gate.exists():  # noqa: ASYNC110  # another process opens it
+                await asyncio.sleep(0.02)
             if self.plan.fail is not None and self.plan.fail.exists():
                 self.plan.fail.unlink()
                 raise RuntimeError("asked to fail")

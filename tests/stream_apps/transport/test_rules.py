@@ -178,7 +178,7 @@ def test_rows_that_retention_removes_while_the_partition_is_read_are_told_too(la
     for _ in range(20):
         lab.write(300, partition=0)  # a batch each, of which one fetch holds one
     lab.start("slow", gate=gate, chunk_rows=20, fetch_bytes=4096)
-    until(lambda: lab.journal("slow", "assigned"), "the assignment")
+    until(lambda: lab.journal("slow", "chunk"), "the first chunk")
     delete_before(lab, 5000)
     gate.touch()
     until(lambda: lab.committed()[0] == 6000, "the commit of every row that is left")

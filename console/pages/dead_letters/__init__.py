@@ -1,0 +1,1 @@
+"""What could not be scored, and why? `reading` has the letters, `replaying` sends them again, `page` shows them."""

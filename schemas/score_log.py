@@ -1,0 +1,28 @@
+"""Which checkpoint of a partition counts: the rule of every reader of `score-state`.
+
+Not simply the last: a worker that was frozen, and whose partitions were given to another meanwhile, writes once more
+before it notices. Each owner therefore has a term of its own, one above its predecessor's, and says so before it
+scores.
+"""
+
+from collections.abc import Iterable
+
+from schemas.messages import ScoreState
+
+TAIL = 32
+"""Records at the end of a partition among which the one that counts is found: five a second, over more seconds than a
+worker goes on without hearing from its group."""
+
+
+def standing(states: Iterable[ScoreState]) -> dict[int, ScoreState]:
+    """By partition the checkpoint that counts, of records in the order of the log."""
+    found: dict[int, ScoreState] = {}
+    for state in states:
+        known = found.get(state.partition)
+        if known is None or _order(state) >= _order(known):
+            found[state.partition] = state
+    return found
+
+
+def _order(state: ScoreState) -> tuple[int, int, int]:
+    return state.term, state.covered, state.epoch

@@ -1,0 +1,56 @@
+"""Pages of a pipeline with 500 features and 10,000 incidents come within a second, and what is markup stays text."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import expect
+
+from console.pages import PAGES
+from stream_apps.migrations.migrate import migrate
+from tests.conftest import Backends
+from tests.console import crowd
+from tests.console.browsing import settled
+from tests.console.conftest import Enter
+from tests.tiny import definition
+
+SECONDS = 1.0
+NEW = "brand_new"
+
+
+@pytest.fixture(scope="module")
+def url(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place = tmp_path_factory.mktemp("crowd")
+    file, empty = crowd.definition_file(place), place / "tiny.toml"
+    crowd.fill(backends.database_url, file)
+    empty.write_text(definition(NEW))
+    migrate(backends.database_url, NEW)
+    with crowd.console(backends, file, empty) as url:
+        yield url
+    with psycopg.connect(backends.database_url) as connection:
+        connection.execute(f'drop schema "{crowd.NAME}" cascade; drop schema "{NEW}" cascade'.encode())
+
+
+@pytest.mark.parametrize("shown", PAGES, ids=lambda page: page.slug)
+def test_a_page_comes_within_a_second_and_markup_is_text(enter: Enter, url: str, shown: object) -> None:
+    page = enter("/", url=url, token=crowd.TOKEN)
+    title, slug = shown.title, shown.slug  # type: ignore[attr-defined]
+    page.get_by_role("link", name=title, exact=True).click()
+    page.wait_for_url(f"**/{crowd.NAME}/{slug}")
+    expect(page.locator("#content h1")).to_have_text(title)
+    page.wait_for_load_state("networkidle")
+    took = page.evaluate("""() => performance.getEntriesByType('resource')
+        .filter(asked => asked.name.includes('_dash-update-component')).map(asked => asked.duration / 1000)""")
+    assert 0 < max(took) < SECONDS, f"{slug} took {took} s"
+    assert page.locator(".state-away, .state-broken").count() == 0, page.locator("#content").inner_text()
+    assert page.locator('img[src="x"]').count() == 0
+    if slug != "configuration":  # there no word of the pipeline's own is in sight
+        expect(page.locator("#content")).to_contain_text(crowd.MARKUP)
+
+
+@pytest.mark.parametrize("slug", [page.slug for page in PAGES])
+def test_a_pipeline_that_has_seen_nothing_says_so(enter: Enter, url: str, slug: str) -> None:
+    page = enter(f"/{NEW}/{slug}", url=url, token=crowd.TOKEN)
+    settled(page)
+    assert page.locator(".state-broken").count() == 0, page.locator("#content").inner_text()
+    assert page.locator(".state-empty").count() > 0

@@ -1,0 +1,118 @@
+"""The manifests, as kustomize gives them: valid to the letter, pods without rights, names that fit each other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from kafka_access.acls import SERVICES
+from schemas.pipeline import load_pipeline
+from tests.deploy.conftest import ROOT, container_of, pod_of, run_tool
+
+# Custom resources are checked by what defines them: docs/deploy.md says with which, and when.
+CUSTOM = {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "PodMonitor", "ScaledObject", "TriggerAuthentication"}
+KUBERNETES = ("1.30", "1.37")
+PIPELINE = load_pipeline(ROOT / "pipelines" / "payments.toml")
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_kubernetes_knows_every_field(manifests: Sequence[dict[str, Any]], version: str) -> None:
+    own = [one for one in manifests if one["kind"] not in CUSTOM]
+    assert len(own) > 20
+    for one in own:
+        kubernetes_validate.validate(one, version, strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_noticed(workloads: Mapping[str, dict[str, Any]]) -> None:
+    wrong = yaml.safe_load(yaml.safe_dump(workloads["score"]))
+    wrong["spec"]["template"]["spec"]["containers"][0]["securityContext"]["readOnly"] = True
+    with pytest.raises(kubernetes_validate.ValidationError, match="readOnly"):
+        kubernetes_validate.validate(wrong, KUBERNETES[0], strict=True)
+
+
+def test_no_pod_has_rights_and_every_one_is_bounded(workloads: Mapping[str, dict[str, Any]]) -> None:
+    for name, workload in workloads.items():
+        pod, container = pod_of(workload), container_of(workload)
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["runAsUser"] == 10001, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                "capabilities": {"drop": ["ALL"]}}, name
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
+        assert "memory" in container["resources"]["limits"], name
+
+
+def test_every_service_is_probed(workloads: Mapping[str, dict[str, Any]]) -> None:
+    for name, workload in workloads.items():
+        if workload["kind"] != "Job":
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container_of(workload)), name
+
+
+def test_no_secret_is_written_down(
+        manifests: Sequence[dict[str, Any]], workloads: Mapping[str, dict[str, Any]]) -> None:
+    assert not [one for one in manifests if one["kind"] == "Secret"]
+    for name, workload in workloads.items():
+        for variable in container_of(workload).get("env", ()):
+            secret = any(word in variable["name"] for word in ("PASSWORD", "DATABASE_URL", "STORE_URI"))
+            assert not secret or "secretKeyRef" in variable["valueFrom"], (name, variable["name"])
+
+
+def test_every_image_has_a_version(workloads: Mapping[str, dict[str, Any]]) -> None:
+    for name, workload in workloads.items():
+        assert container_of(workload)["image"].rpartition("/")[2].partition(":")[2] not in {"", "latest"}, name
+
+
+def test_every_selector_finds_pods(
+        manifests: Sequence[dict[str, Any]], workloads: Mapping[str, dict[str, Any]]) -> None:
+    pods = [workload["spec"]["template"]["metadata"]["labels"] for workload in workloads.values()]
+    selecting = [one for one in manifests if one["kind"] in {"Service", "PodDisruptionBudget", "NetworkPolicy",
+                                                             "PodMonitor"}]
+    for one in selecting:
+        spec = one["spec"]
+        wanted = spec.get("podSelector", spec.get("selector", {}))
+        labels = wanted.get("matchLabels", wanted)
+        assert [pod for pod in pods if labels.items() <= pod.items()], one["metadata"]["name"]
+
+
+def test_whoever_has_a_database_or_mlflow_is_let_through_to_it(workloads: Mapping[str, dict[str, Any]]) -> None:
+    for name, workload in workloads.items():
+        names = {variable["name"] for variable in container_of(workload).get("env", ())}
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert bool({"DATABASE_URL", "MLFLOW_BACKEND_STORE_URI"} & names) == ("automl-stream/postgres" in labels), name
+        assert ("MLFLOW_TRACKING_URI" in names) == ("automl-stream/mlflow" in labels), name
+
+
+def test_each_service_goes_to_kafka_as_its_own_user(
+        manifests: Sequence[dict[str, Any]], workloads: Mapping[str, dict[str, Any]]) -> None:
+    users = {one["metadata"]["name"] for one in manifests if one["kind"] == "KafkaUser"}
+    assert users == {f"payments-{service}" for service in SERVICES}
+    for name, workload in workloads.items():
+        if name == "mlflow":
+            continue
+        given = {variable["name"]: variable.get("value") for variable in container_of(workload)["env"]}
+        secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod_of(workload)["volumes"]
+                   if "secret" in volume}
+        assert given["KAFKA_SASL_USERNAME"] == secrets["kafka-user"], name
+        assert given["KAFKA_SASL_USERNAME"] in users, name
+
+
+def test_strimzi_is_told_what_the_code_says() -> None:
+    done = run_tool("automl-stream", "strimzi", "pipelines/payments.toml")
+    assert done.returncode == 0, done.stderr
+    written = ROOT / "deploy" / "kubernetes" / "kafka" / "payments.yaml"
+    assert written.read_text("utf-8") == done.stdout, "write it anew with `automl-stream strimzi`"
+
+
+def test_the_example_is_of_the_pipeline_in_the_repository() -> None:
+    example = ROOT / "deploy" / "kubernetes" / "overlays" / "example" / "pipeline.toml"
+    assert example.read_bytes() == (ROOT / "pipelines" / "payments.toml").read_bytes()
+
+
+def test_the_scaler_watches_the_score_group_up_to_a_worker_a_partition(manifests: Sequence[dict[str, Any]]) -> None:
+    (scaler,) = [one["spec"] for one in manifests if one["kind"] == "ScaledObject"]
+    assert scaler["maxReplicaCount"] == PIPELINE.pipeline.partitions
+    (trigger,) = scaler["triggers"]
+    assert (trigger["metadata"]["consumerGroup"], trigger["metadata"]["topic"]) == ("payments.score", "payments.events")
