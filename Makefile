@@ -22,12 +22,12 @@ demo: setup ## from nothing to a model that heals itself, and a summary
 	$(BIN)/automl-stream demo
 
 test: setup ## all tests, on a real broker and a real database
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-chaos: setup ## every fault in full, over a million events and more: about 100 minutes
+chaos: setup ## every fault in full, over a million events and more: about 110 minutes
 	$(BIN)/python -m tests.chaos --json
 	$(BIN)/python -m tests.chaos --churn --json
-	for fault in shapes fuzz swaps not_finite agreement trainer recorder; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
+	for fault in shapes fuzz swaps not_finite agreement trainer recorder alerts; do $(BIN)/python -m tests.chaos.$$fault --full --json || exit 1; done
 
 bench: setup ## every benchmark in full on a quiet machine, then docs/benchmarks.md: about 80 minutes
 	for name in scoring latency http profile growth swap recorder retraining onset memory closing decisions policies; do $(BIN)/python -m bench.$$name --write || exit 1; done

@@ -13,6 +13,27 @@ from automl_stream.local_stack.stack import start_infrastructure
 from automl_stream.local_stack.supervisor import Supervisor
 from kafka_access.access import KafkaAccess
 
+STACKS = tuple(f"tests/{place}/" for place in (
+    "chaos", "console", "demo", "deploy", "docs", "grafana/live", "kafka_access", "local_stack", "scaling"))
+"""Where tests start brokers, databases or browsers of their own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever starts a stack comes first, one after the other in one process (`make test` has two): side by side they
+    would disturb each other. The rest fills what they leave of the machine."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("stack" if needs_stack(item) else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not needs_stack(item))
+
+
+def needs_stack(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(STACKS) or "backends" in getattr(item, "fixturenames", ())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER") and not needs_stack(item):
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
+
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A skipped test is a failure: what cannot run here proves nothing."""

@@ -33,14 +33,24 @@ def broker(home: Path) -> Iterator[KafkaAccess]:
 
 
 def run_alone(fault: Fault) -> None:
-    """Run `fault(access to Kafka, directory, full)`; its figures are the last line. A broken promise raises."""
+    """Run `fault(access to Kafka, directory, full)` with a broker; as run_in_place."""
+
+    def with_broker(place: Path, full: bool) -> Struct:
+        with broker(place / "stack") as kafka:
+            return fault(kafka, place, full)
+
+    run_in_place(with_broker)
+
+
+def run_in_place(run: Callable[[Path, bool], Struct]) -> None:
+    """Run `run(directory, full)`; its figures are the last line. A broken promise raises."""
     options = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     options.add_argument("--full", action="store_true", help="the size that docs and closing notes quote")
     options.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
     chosen = options.parse_args()
     began = time.monotonic()
-    with TemporaryDirectory(prefix="chaos-") as place, broker(Path(place) / "stack") as kafka:
-        figures = msgspec.to_builtins(fault(kafka, Path(place), chosen.full))
+    with TemporaryDirectory(prefix="chaos-") as place:
+        figures = msgspec.to_builtins(run(Path(place), chosen.full))
     figures["seconds"] = round(time.monotonic() - began, 1)
     text = msgspec.json.encode(figures)
     sys.stdout.write((text if chosen.json else msgspec.json.format(text)).decode() + "\n")

@@ -1,4 +1,4 @@
-"""A whole demo on a stack of its own, as a user starts it."""
+"""Whole demos, each on a stack of its own, as a user starts them."""
 
 import json
 import os
@@ -37,8 +37,9 @@ class Demo(Struct, kw_only=True):
             log.close()
 
     def report(self) -> dict[str, Any]:
-        output, _ = self.process.communicate(timeout=600)
-        assert self.process.returncode == 0, output
+        if self.process.returncode is None:
+            output, _ = self.process.communicate(timeout=600)
+            assert self.process.returncode == 0, output
         content: dict[str, Any] = json.loads((self.home / "report.json").read_text())
         return content
 
@@ -55,12 +56,10 @@ def payments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def start_demo(payments: Path, tmp_path: Path) -> Callable[..., Demo]:
+@pytest.fixture(scope="session")
+def start_demo(payments: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Demo]:
     def start(name: str, *more: str, data: Path = payments / "payments.csv") -> Demo:
-        home = tmp_path / name
-        home.mkdir()
-        ports = unused_ports()
+        home, ports = tmp_path_factory.mktemp(name), unused_ports()
         arguments = ["demo", "--data", str(data), "--pipeline", str(payments / "payments.toml"),
                      "--report", str(home / "report.json"), *options(home, ports), *more]
         process = subprocess.Popen([sys.executable, "-m", "automl_stream", *arguments], text=True,
@@ -69,6 +68,14 @@ def start_demo(payments: Path, tmp_path: Path) -> Callable[..., Demo]:
                     kafka=f"127.0.0.1:{ports.kafka}")
 
     return start
+
+
+@pytest.fixture(scope="session")
+def undisturbed(start_demo: Callable[..., Demo]) -> Demo:
+    """One that has ended; its home may be read and its stack started again, nothing in it may be changed."""
+    demo = start_demo("undisturbed")
+    demo.report()
+    return demo
 
 
 def command(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:

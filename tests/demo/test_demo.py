@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from automl_stream.local_stack.status import read_status
 from automl_stream.verify.command import reachable
 from automl_stream.verify.loading import load
+from automl_stream.verify.recording import Recording
 from automl_stream.verify.verdict import judge
 from schemas.codec import decode
 from schemas.messages import DriftReport
@@ -22,6 +23,8 @@ from schemas.topics import DRIFT_STATS
 from tests.demo.conftest import ROWS, Demo, command
 from tests.verify.test_verdict import MUTATIONS
 from tests.wait import wait_for
+
+pytestmark = pytest.mark.timeout(600)  # whole demos, on a machine that may be busy
 
 
 def test_a_free_run_dead_letters_a_bad_row_and_loses_nothing(start_demo: Callable[..., Demo], payments: Path) -> None:
@@ -45,19 +48,6 @@ def change_of(demo: Demo) -> int:
     return start + int(truth["documented"][0]) * replay.spacing
 
 
-def each_mutation_is_found(demo: Demo) -> None:
-    """The oracle fails on what the real run left behind, once any of it is changed."""
-    with reachable(demo.home / "demo", {}) as addresses:
-        recording, _ = load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)
-    assert judge(recording).ok
-    for name in ("a prediction dropped", "a row of PostgreSQL doubled", "a row of PostgreSQL altered",
-                 "two predictions of one source and epoch that differ", "an altered score", "a count changed",
-                 "a prediction count changed"):
-        check, mutate = MUTATIONS[name]
-        found = judge(mutate(recording))
-        assert check in {difference.check for difference in found.differences}, name
-
-
 def run_of(report: dict[str, Any]) -> dict[str, Any]:
     """What must not depend on the machine."""
     figures = {k: report[k] for k in ("rows", "predictions", "dead_letters", "lost", "accuracy_live", "log_loss_live")}
@@ -72,49 +62,60 @@ def parts(entries: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
     return [{key: entry[key] for key in keys} for entry in entries]
 
 
-@pytest.mark.timeout(1_200)  # two whole demos, on a machine that may be busy
-def test_the_loop_heals_itself_and_a_run_with_killed_services_ends_the_same(start_demo: Callable[..., Demo]) -> None:
-    undisturbed = start_demo("undisturbed")
-    calm = undisturbed.report()
-    assert calm["rows"] == ROWS * 4 // 5
-    assert (calm["lost"], calm["raw_repeats"], calm["dead_letters"]) == (0, 0, 0)
-    budgeted = [alert for alert in calm["alerts"] if not alert["detector"]]
+def test_the_loop_heals_itself(undisturbed: Demo) -> None:
+    report = undisturbed.report()
+    assert report["rows"] == ROWS * 4 // 5
+    assert (report["lost"], report["raw_repeats"], report["dead_letters"]) == (0, 0, 0)
+    budgeted = [alert for alert in report["alerts"] if not alert["detector"]]
     assert budgeted
     assert all(alert["window_end"] > change_of(undisturbed) for alert in budgeted)
-    assert len(budgeted) < len(calm["alerts"])
-    assert any(d["verdict"] == "promoted" and d["trigger"] != "bootstrap" for d in calm["decisions"])
-    assert calm["log_loss_live"] < calm["log_loss_frozen"]
-    assert calm["average_precision_live"] > calm["average_precision_frozen"]
-
+    assert len(budgeted) < len(report["alerts"])
+    assert any(d["verdict"] == "promoted" and d["trigger"] != "bootstrap" for d in report["decisions"])
+    assert report["log_loss_live"] < report["log_loss_frozen"]
+    assert report["average_precision_live"] > report["average_precision_frozen"]
     verified = command(["verify", "--pipeline", str(undisturbed.pipeline), "--json"], undisturbed.home / "demo")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert json.loads(verified.stdout)["lost"] == 0
-    each_mutation_is_found(undisturbed)
-    the_backtest_says_the_same(undisturbed, calm)
 
+
+def test_a_run_with_killed_services_ends_the_same(start_demo: Callable[..., Demo], undisturbed: Demo) -> None:
     disturbed = start_demo("disturbed")
     for name, rows in (("score-0", 600), ("trainer", 1_000), ("monitor", 1_400), ("record", 1_800)):
         kill_after(disturbed, f"payments-{name}", rows)
-    assert run_of(disturbed.report()) == run_of(calm)
+    assert run_of(disturbed.report()) == run_of(undisturbed.report())
 
 
-def the_backtest_says_the_same(demo: Demo, report: dict[str, Any]) -> None:
-    """Alerts and decisions of the same file without Kafka, in one partition."""
-    data = demo.pipeline.with_name("payments.csv")
-    found = command(["backtest", str(data), "--pipeline", str(demo.pipeline), "--json"], demo.home)
+def test_the_backtest_of_the_same_file_alerts_and_decides_the_same(undisturbed: Demo) -> None:
+    report = undisturbed.report()
+    data = undisturbed.pipeline.with_name("payments.csv")
+    found = command(["backtest", str(data), "--pipeline", str(undisturbed.pipeline), "--json"], undisturbed.home)
     assert found.returncode == 0, found.stderr
     said = json.loads(found.stdout.splitlines()[-1])
     keys = ("alert_id", "detector", "sentence")
     assert parts(said["alerts"], *keys) == parts(report["alerts"], *keys)
-    assert parts(said["firings"], "detector", "offset", "rose") == firings_of(demo)
+    assert parts(said["firings"], "detector", "offset", "rose") == firings_of(recorded(undisturbed))
     decided = [decision for decision in report["decisions"] if decision["trigger"] != "bootstrap"]
     keys = ("decision_id", "verdict", "reason")
     assert parts(said["decisions"], *keys) == parts(decided, *keys)
 
 
-def firings_of(demo: Demo) -> list[dict[str, Any]]:
+def recorded(demo: Demo) -> Recording:
     with reachable(demo.home / "demo", {}) as addresses:
-        recording, _ = load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)
+        return load(load_pipeline(demo.pipeline), *addresses, wait_seconds=30)[0]
+
+
+def test_the_oracle_finds_whatever_is_changed_in_what_a_run_left_behind(undisturbed: Demo) -> None:
+    recording = recorded(undisturbed)
+    assert judge(recording).ok
+    for name in ("a prediction dropped", "a row of PostgreSQL doubled", "a row of PostgreSQL altered",
+                 "two predictions of one source and epoch that differ", "an altered score", "a count changed",
+                 "a prediction count changed"):
+        check, mutate = MUTATIONS[name]
+        found = judge(mutate(recording))
+        assert check in {difference.check for difference in found.differences}, name
+
+
+def firings_of(recording: Recording) -> list[dict[str, Any]]:
     reports = [decode(record.value or b"", DriftReport) for record in recording.log(DRIFT_STATS).records]
     return [to_builtins(firing) for report in reports for firing in report.firings]
 

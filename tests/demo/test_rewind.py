@@ -1,7 +1,5 @@
 """Reading everything again changes nothing: rows, statistics, alerts, training log, versions, decisions."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.chaos.rewind import rewound
@@ -9,11 +7,9 @@ from tests.demo.conftest import Demo
 
 
 @pytest.mark.timeout(600)  # a whole demo, and its services once more
-def test_services_that_read_everything_again_change_nothing(start_demo: Callable[..., Demo]) -> None:
-    demo = start_demo("rewound")
-    report = demo.report()
-    before, after = rewound(demo.home / "demo", demo.pipeline)
-    assert report["alerts"]
+def test_services_that_read_everything_again_change_nothing(undisturbed: Demo) -> None:
+    before, after = rewound(undisturbed.home / "demo", undisturbed.pipeline)
+    assert undisturbed.report()["alerts"]
     for name in ("labelled", "drift-stats", "drift-alerts", "training-decisions", "model-updates",
                  "versions in MLflow"):
         assert before[name], name

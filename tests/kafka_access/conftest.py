@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from msgspec import Struct
 
+from automl_stream.local_stack.mlflow import migrate_mlflow, store_uri
 from automl_stream.local_stack.ports import LOOPBACK, unused_ports
 from kafka_access.acls import permissions
 from schemas.roles import WRITER
@@ -61,8 +62,8 @@ type = "category"
 
 
 class Loop(Struct, frozen=True, kw_only=True):
-    """What runs, and what it runs on. `metrics`: port by service; `doors`: URL by service; `secrets`: all passwords and
-    tokens, by whose they are."""
+    """What runs, and what it runs on. `metrics` and `doors`: port by service; `registry`: the trainer's settings;
+    `secrets`: all passwords and tokens, by whose they are."""
 
     live: Live
     broker: SecuredBroker
@@ -70,13 +71,18 @@ class Loop(Struct, frozen=True, kw_only=True):
     database_url: str
     whole_database_url: str  # of a user who may read every table
     metrics: dict[str, int]
-    doors: dict[str, str]
+    doors: dict[str, int]
+    registry: dict[str, str]
     secrets: dict[str, str]
 
     def command(self, user: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """`automl-stream` as a user."""
         return subprocess.run([sys.executable, "-m", "automl_stream", *arguments], text=True, capture_output=True,
                               env=os.environ | self.broker.environment(user) | settings, check=False, timeout=240)
+
+    def door(self, service: str, path: str) -> str:
+        """URL of a door's path."""
+        return f"http://{LOOPBACK}:{self.doors[service]}{path}"
 
 
 @pytest.fixture(scope="package")
@@ -91,14 +97,15 @@ def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.Tem
     directory = tmp_path_factory.mktemp("loop")
     live = Live(broker.kafka, directory, lambda name: PIPELINE.format(name=name))
     broker.allow(permissions(live.name))
-    password, token = (f"canary-{secrets.token_hex(12)}" for _ in range(2))
+    password, stored, token = (f"canary-{secrets.token_hex(12)}" for _ in range(3))
     ports = unused_ports()
     loop = Loop(live=live, broker=broker, directory=directory, database_url=user_of(backends, live.name, password),
                 whole_database_url=backends.database_url,
                 metrics={service: ports.metrics + place for place, service in enumerate([*MODULES, *DOORS])},
-                doors=dict(zip(DOORS, (f"http://{LOOPBACK}:{port}" for port in (ports.ingestion, ports.prediction)),
-                               strict=True)),
-                secrets={"PostgreSQL": password, "caller": token, **broker.passwords})
+                doors=dict(zip(DOORS, (ports.ingestion, ports.prediction), strict=True)),
+                registry={"MLFLOW_TRACKING_URI": registry_of(backends, live.name, stored),
+                          "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(directory / "artifacts")},
+                secrets={"PostgreSQL": password, "MLflow": stored, "caller": token, **broker.passwords})
     try:
         go_round(loop)
         yield loop
@@ -106,30 +113,40 @@ def loop(broker: SecuredBroker, backends: Backends, tmp_path_factory: pytest.Tem
         live.close()
         with psycopg.connect(backends.database_url) as connection:
             connection.execute(f'drop schema "{live.name}" cascade'.encode())
-            connection.execute(f'drop role "{live.name}"'.encode())
+            connection.execute(f'drop role "{live.name}", "{live.name}-mlflow"'.encode())
 
 
 def user_of(backends: Backends, name: str, password: str) -> str:
     """A user of PostgreSQL who may act as the writer, and nothing else; the URL for him. The tables are there."""
-    url = urlsplit(backends.database_url)
     migrate(backends.database_url, name)
-    with psycopg.connect(backends.database_url) as connection:
-        connection.execute(f"create role \"{name}\" login password '{password}'".encode())
-        connection.execute(f'grant {WRITER} to "{name}"'.encode())
-    return url._replace(netloc=f"{name}:{password}@{url.hostname}:{url.port}").geturl()
+    return with_user(backends.database_url, name, password, (WRITER,))
+
+
+def registry_of(backends: Backends, name: str, password: str) -> str:
+    """MLflow's store in PostgreSQL; the URL for a user of its own."""
+    migrate_mlflow(backends.database_url)
+    url = with_user(backends.database_url, f"{name}-mlflow", password, ("pg_read_all_data", "pg_write_all_data"))
+    return store_uri(url)
+
+
+def with_user(database_url: str, user: str, password: str, roles: tuple[str, ...]) -> str:
+    """Make a user who may do what these roles may; the URL for him."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f"create role \"{user}\" login password '{password}'".encode())
+        connection.execute(f'grant {", ".join(roles)} to "{user}"'.encode())
+    url = urlsplit(database_url)
+    return url._replace(netloc=f"{user}:{password}@{url.hostname}:{url.port}").geturl()
 
 
 def go_round(loop: Loop) -> None:
     """Bootstrap, start everything, replay, and wait until all has been said."""
     live, file = loop.live, customers(loop.directory)
-    registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{loop.directory}/mlflow.db",
-                "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(loop.directory / "artifacts")}
     done = loop.command("operator", "bootstrap", str(file), "--pipeline", str(live.file), "--rows", str(TRAINED),
-                        **registry)
+                        **loop.registry)
     assert done.returncode == 0, done.stderr
     for service, module in MODULES.items():
         database = {"DATABASE_URL": loop.database_url} if service in ("labels", "record") else {}
-        live.start(service, module=module, METRICS_PORT=str(loop.metrics[service]), **registry, **database,
+        live.start(service, module=module, METRICS_PORT=str(loop.metrics[service]), **loop.registry, **database,
                    **loop.broker.environment(service))
     done = loop.command("producers", "replay", str(file), "--pipeline", str(live.file), "--from-row", str(TRAINED))
     assert done.returncode == 0, done.stderr
@@ -143,10 +160,10 @@ def go_round(loop: Loop) -> None:
     for service, module in DOORS.items():
         live.start(service, module=module, METRICS_PORT=str(loop.metrics[service]),
                    AUTOML_STREAM_TOKENS=f"ada:{loop.secrets['caller']}",
-                   AUTOML_STREAM_INGESTION_PORT=loop.doors["producers"].rpartition(":")[2],
-                   AUTOML_STREAM_PREDICTION_PORT=loop.doors["predict"].rpartition(":")[2],
+                   AUTOML_STREAM_INGESTION_PORT=str(loop.doors["producers"]),
+                   AUTOML_STREAM_PREDICTION_PORT=str(loop.doors["predict"]),
                    **loop.broker.environment(service))
-        live.until(lambda service=service: answers(f"{loop.doors[service]}/readyz") == HTTPStatus.OK, service, wait)
+        live.until(lambda service=service: answers(loop.door(service, "/readyz")) == HTTPStatus.OK, service, wait)
 
 
 def answers(url: str, body: bytes | None = None, **headers: str) -> int | None:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from automl_stream.local_stack.mlflow import DATABASE
 from schemas.topics import MODEL_ARTIFACTS, TOPICS
 from tests.kafka_access.conftest import DOORS, MODULES, Loop, answers
 
@@ -59,13 +60,16 @@ def records(loop: Loop) -> Iterator[Place]:
 
 
 def rows(loop: Loop) -> Iterator[Place]:
-    """Every row of every table of the pipeline."""
-    with psycopg.connect(loop.whole_database_url) as connection:
-        tables = connection.execute("select tablename from pg_tables where schemaname = %s", [loop.live.name])
-        for (table,) in tables.fetchall():
-            place = sql.Identifier(loop.live.name, table)
-            for (row,) in connection.execute(sql.SQL("select t::text from {} t").format(place)):
-                yield f"table {table}", row.encode()
+    """Every row of every table of the pipeline, and of MLflow's."""
+    mlflow = urlsplit(loop.whole_database_url)._replace(path=f"/{DATABASE}").geturl()
+    for url, schema in ((loop.whole_database_url, loop.live.name), (mlflow, "public")):
+        with psycopg.connect(url) as connection:
+            tables = connection.execute("select tablename from pg_tables where schemaname = %s", [schema]).fetchall()
+            assert tables
+            for (table,) in tables:
+                place = sql.Identifier(schema, table)
+                for (row,) in connection.execute(sql.SQL("select t::text from {} t").format(place)):
+                    yield f"table {table}", row.encode()
 
 
 def arguments(_: Loop) -> Iterator[Place]:
@@ -81,8 +85,8 @@ def asked(loop: Loop) -> None:
     """Callers have shown their token at the doors, rightly and wrongly."""
     token = loop.secrets["caller"]
     paths = {"producers": "/events", "predict": "/predict"}
-    for service, url in loop.doors.items():
-        place = url + paths[service]
+    for service, path in paths.items():
+        place = loop.door(service, path)
         assert answers(place, b"{", Authorization=f"Bearer {token}") == HTTPStatus.BAD_REQUEST
         for wrong in (f"Bearer {token}x", f"Basic {token}", token):
             assert answers(place, b"{", Authorization=wrong) == HTTPStatus.UNAUTHORIZED
