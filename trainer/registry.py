@@ -52,8 +52,9 @@ class Registry:
         return not self._failed and (asked is None or time.monotonic() - asked < _SILENT_S)
 
     def warm_up(self) -> None:
-        """Spend the seconds of MLflow's import now. Not in the background: where it may import polars, scikit-learn, which
-        looks for that among the loaded modules, fails meanwhile in any other thread. The first connection is made there, though."""
+        """Spend the seconds of MLflow's import now. Not in the background: where it may import polars, scikit-learn,
+        which looks for that among the loaded modules, fails meanwhile in any other thread. The first connection is made
+        there, though."""
         import mlflow  # noqa: F401, PLC0415
 
         self.look()
