@@ -1,12 +1,13 @@
 """What the training log holds, told to PostgreSQL: labels that are read anew do not enter the log a second time."""
 
+import sys
 from collections.abc import Iterator
 
 from automl_stream.topic_log import TopicLog
 from schemas.codec import decode
 from schemas.messages import LabelledEvent
 from schemas.pipeline import Pipeline
-from schemas.topics import LABELLED, topic_name
+from schemas.topics import DAY_MS, LABELLED, LABELS, PREDICTIONS, topic_name
 from stream_apps.label_join import LabelJoin
 from stream_apps.label_states import StoredLabel
 from stream_apps.storage import Storage
@@ -15,8 +16,8 @@ ROWS = 5_000
 
 
 async def remember_emitted(pipeline: Pipeline, log: TopicLog, url: str) -> int:
-    """Store the label of each row of `labelled` as one that is emitted, unless PostgreSQL knows a newer one; how many.
-    The label service must be stopped.
+    """Store labels of `labelled` as emitted, unless PostgreSQL knows newer ones; how many. Only those that are read
+    anew: what Kafka no longer has of a person, PostgreSQL gets no more.
 
     Raises:
         TopicLogError: when the log cannot be read.
@@ -24,7 +25,7 @@ async def remember_emitted(pipeline: Pipeline, log: TopicLog, url: str) -> int:
     """
     storage = Storage(url, pipeline.name)
     join, told = LabelJoin(storage, pipeline.pipeline), 0
-    for events in _batches(log, topic_name(pipeline.name, LABELLED)):
+    for events in _batches(log, topic_name(pipeline.name, LABELLED), _since(log, pipeline)):
         await join.store([_label(event) for event in events])
         await join.mark_emitted(events)
         told += len(events)
@@ -32,9 +33,22 @@ async def remember_emitted(pipeline: Pipeline, log: TopicLog, url: str) -> int:
     return told
 
 
-def _batches(log: TopicLog, topic: str) -> Iterator[list[LabelledEvent]]:
-    """Rows that somebody's label or silence made, the newest of each event in a batch."""
-    first, end = log.bounds(topic)[0]
+def _since(log: TopicLog, pipeline: Pipeline) -> int:
+    """When the oldest label or prediction that Kafka has was written (epoch ms), less a day, as clocks differ: what the
+    training log got earlier came of records that are gone."""
+    oldest = sys.maxsize
+    for topic in (topic_name(pipeline.name, LABELS), topic_name(pipeline.name, PREDICTIONS)):
+        firsts = {partition: (first, first + 1) for partition, (first, end) in log.bounds(topic).items() if first < end}
+        found = log.read({topic: firsts})[topic].records
+        if len(found) < len(firsts):
+            return 0  # a marker stands there: how old the first record is, is not known
+        oldest = min([oldest, *(record.timestamp for record in found)])
+    return oldest if oldest == sys.maxsize else oldest - DAY_MS
+
+
+def _batches(log: TopicLog, topic: str, since: int) -> Iterator[list[LabelledEvent]]:
+    """Rows since then that somebody's label or silence made, the newest of each event in a batch."""
+    first, end = log.bounds(topic, since)[0]
     for begin in range(first, end, ROWS):
         newest: dict[tuple[str, str], LabelledEvent] = {}
         for record in log.read({topic: {0: (begin, min(begin + ROWS, end))}})[topic].records:

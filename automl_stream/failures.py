@@ -24,6 +24,7 @@ from producers.errors import DeliveryFailed, ProducerError
 from schema_registry.errors import RegistryAway
 from schemas.pipeline import PipelineError
 from stream_apps.migrations.migrate import MigrationError
+from stream_apps.settings import StartError
 from trainer.errors import TrainerError, UnknownDecision
 
 FOUND_WANTING, WRONG_USE = 1, 2
@@ -32,7 +33,7 @@ _WRONG_USE = (TargetTaken, UnknownDecision, UnknownEvent, UnknownRow, UnknownSer
               WrongUse, PipelineError, UnusableAccess, UnusableAddress)
 _EXPECTED = (AuditError, ConfigurationFailed, UnreadableDefinition, DatabaseAway, DeadLettersError, NotAllowed,
              GrafanaError, LocalStackError, MigrationError, ModelsError, TopicLogError, TrainerError, TopicsDiffer,
-             PartitionsFailed, DemoFailed, LockstepStalled, StillRunning, DeliveryFailed, RegistryAway,
+             PartitionsFailed, DemoFailed, LockstepStalled, StartError, StillRunning, DeliveryFailed, RegistryAway,
              KafkaException, OSError)
 
 

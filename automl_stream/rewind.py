@@ -41,8 +41,8 @@ def rewind(
     definition = load_pipeline(pipeline)
     with addresses(home, os.environ) as (kafka, url), closing(TopicLog(kafka)) as log:
         for service in services:
-            forget(kafka, f"{definition.name}.{service}")
-            if service is Reader.LABELS:
+            if service is Reader.LABELS:  # first: who reads anew and was not told emits every pair twice
                 told = asyncio.run(remember_emitted(definition, log, url))
                 typer.echo(f"{told} labels are in the training log already")
+            forget(kafka, f"{definition.name}.{service}")
             typer.echo(f"{definition.name}-{service} will read from the first record on when it is started")

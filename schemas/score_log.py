@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from schemas.messages import ScoreState
 
 TAIL = 32
-"""Records at the end of a partition among which the one that counts is found: five a second, over more seconds than a
-worker goes on without hearing from its group."""
+"""Records at the end of a partition among which the one that counts is found: what a worker that was frozen has on its
+way, and more. What remains is told in docs/decisions/0042."""
 
 
 def standing(states: Iterable[ScoreState]) -> dict[int, ScoreState]:

@@ -175,7 +175,8 @@ class ScoreAgent:
             caught_up = self._app.consumer.caught_up(TP(self._events, partition.partition))
             if partition.waiting or partition.became_idle(now, self._pipeline.windows.idle_after, caught_up=caught_up):
                 await partition.checkpoint()
-            self._show(partition)
+            if self._partitions.get(partition.partition) is partition:  # not given away meanwhile
+                self._show(partition)
 
     def _show(self, partition: ScoredPartition) -> None:
         """What a checkpoint covers now: nothing that was scored before it waits any more."""

@@ -28,7 +28,7 @@ from trainer.history import History
 from trainer.kafka_log import LogReader, LogWriter
 from trainer.metrics import TrainerMetrics
 from trainer.pictures import pictures
-from trainer.registration import abandon, add_evidence, has_evidence
+from trainer.registration import abandon, add_evidence, lacks_evidence
 from trainer.registry import Registry
 
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ class Clerk:
 
     def _picture(self, decision: TrainingDecision, reader: LogReader, announcer: Announcer) -> None:
         run, recipe = decision.run, decision.recipe
-        if run is None or recipe is None or self._registry.submit(partial(has_evidence, run=run)).result():
+        if run is None or recipe is None or not self._registry.submit(partial(lacks_evidence, run=run)).result():
             return
         began = time.perf_counter()
         announced = next((a for a in announcer.models().announced()

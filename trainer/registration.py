@@ -94,9 +94,16 @@ def abandon(client: Any, model_name: str, announced: frozenset[str]) -> int:
     return found
 
 
-def has_evidence(client: Any, run: str) -> bool:
-    """Whether a run has its pictures."""
-    return EVIDENCE in client.get_run(run).data.tags
+def lacks_evidence(client: Any, run: str) -> bool:
+    """Whether a run has no pictures; one that the registry has lost wants none."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        return EVIDENCE not in client.get_run(run).data.tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
 
 
 def add_evidence(client: Any, run: str, files: Mapping[str, bytes], metrics: Mapping[str, float]) -> None:

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 _CONNECT_S = 3.0
 _CALL_S = 10  # one HTTP request, one SQL statement, and how long a silent connection is trusted
 _REPORT_S = 10.0
-_SILENT_S = 5.0  # a question that waits so long is not answered, whether or not its time limit has passed
+_SILENT_S = 5.0  # a look that takes so long is not answered, whether or not its time limit has passed
 _PAUSES_S = (0.5, 1, 2, 5, 10)
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 AnswerT = TypeVar("AnswerT")
@@ -42,14 +42,14 @@ class Registry:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._client: Any = None
         self._failed = False  # the last question that is over
-        self._asked_at: float | None = None  # the one that waits for its answer
+        self._looking_since: float | None = None
         self._look: Future[Any] | None = None
 
     @property
     def answers(self) -> bool:
-        """Whether it did so when it was last asked; a question that has waited too long says that it does not."""
-        asked = self._asked_at
-        return not self._failed and (asked is None or time.monotonic() - asked < _SILENT_S)
+        """Whether it did so when it was last asked; a look that has waited too long says that it does not."""
+        since = self._looking_since
+        return not self._failed and (since is None or time.monotonic() - since < _SILENT_S)
 
     def warm_up(self) -> None:
         """Spend the seconds of MLflow's import now. Not in the background: where it may import polars, scikit-learn,
@@ -101,17 +101,24 @@ class Registry:
     def look(self) -> None:
         """Find out whether it answers, behind what was asked before, the last look included; `answers` tells."""
         if self._look is None or self._look.done():
-            self._look = self.submit(lambda client: client.search_experiments(max_results=1))
+            self._look = self._thread.submit(self._look_there)
+
+    def _look_there(self) -> None:
+        self._looking_since = time.monotonic()  # its turn has come: what was asked before may have taken long
+        try:
+            self._ask(lambda client: client.search_experiments(max_results=1))
+        finally:
+            self._looking_since = None
 
     def _ask(self, call: Callable[[Any], AnswerT]) -> AnswerT:
-        self._asked_at, failed = time.monotonic(), True
+        failed = True
         try:
             self._reach()
             answer = self._answer(call)
             failed = False
             return answer
         finally:
-            self._asked_at, self._failed = None, failed
+            self._failed = failed
 
     def _answer(self, call: Callable[[Any], AnswerT]) -> AnswerT:
         try:

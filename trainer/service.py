@@ -50,6 +50,7 @@ from trainer.settings import RegistrySettings
 from trainer.standing import Tune
 from trainer.state_log import StateLog
 from trainer.tuning import Tuner
+from trainer.watch import Watch
 
 log = structlog.get_logger()
 
@@ -58,7 +59,6 @@ ThenT = TypeVar("ThenT", bound="Command | Version")
 
 BATCH = 1_000
 _TICK_S = 0.1
-_LOOK_S = 10.0  # between two questions whether the registry answers
 
 
 class Trainer:
@@ -72,6 +72,7 @@ class Trainer:
         self._versions, self._seen_config = ConfigurationLog(name=pipeline.name), 0
         self._golden = golden
         self._leadership = leadership
+        self._kafka = kafka
         self._reader, self._writer = LogReader(kafka), LogWriter(kafka)
         self._states = StateLog(pipeline, self._reader, self._writer)
         self._announcer = Announcer(pipeline, self._reader, self._writer, clock)
@@ -97,11 +98,8 @@ class Trainer:
         self._require_same_features()
         session = self._resume(state)
         self._promoter.warm_up()
-        looked = time.monotonic()
+        Watch(self._kafka, self._pipeline.name, self._registry, self.metrics, lambda: self.covered or 0)
         while True:
-            if time.monotonic() - looked > _LOOK_S:
-                looked = time.monotonic()
-                self._registry.look()
             if not self._advance(session):
                 self._clerk.idle(lambda: {a.announcement.decision_id for a in self._announcer.models().announced()})
                 self._leadership.wait(_TICK_S)
@@ -177,7 +175,6 @@ class Trainer:
             state = session.snapshot()
         self._take_rows(session, state.covered, min(end, state.covered + BATCH))
         self._save(session.snapshot())
-        self.metrics.lag.set(max(0, end - session.snapshot().covered))
         return True
 
     def _new_versions(self) -> list[Version]:

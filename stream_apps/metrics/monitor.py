@@ -1,6 +1,7 @@
 """What the monitor shows of itself: windows, drift, and how good the answers are."""
 
 from collections import OrderedDict
+from math import nan
 from typing import get_args
 
 from schemas.detectors import DetectorName
@@ -27,6 +28,9 @@ class MonitorMetrics(ServiceMetrics):
         self.windows = WindowMetrics(self)
         self.drift = DriftMetrics(self)
         self.quality = QualityMetrics(self)
+        for gauge in (self.windows.end, self.windows.rows, self.drift.threshold, self.drift.alarming,
+                      self.drift.uncalibrated, self.drift.hidden, self.drift.definition):
+            gauge.set(nan)  # until a window closes: what a number would say is not known
 
     def declare(self, pipeline: Pipeline) -> None:
         """What the definition in force says."""

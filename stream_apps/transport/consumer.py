@@ -30,7 +30,7 @@ class Consumer(PrefixConsumer):
         self._on_expired: ExpiredHook | None = transport.on_expired
         self.resume_at: dict[TP, int] = {}
         """Offsets from checkpoints: they win over the group's commit. Fill it in `app.on_rebalance_complete`."""
-        self._ended: set[TP] = set()  # read up to their ends, as of the last read
+        self._ended: dict[TP, int] = {}  # read up to their ends, as of the last read, and the offset there
         self._assigned = asyncio.Event()  # Faust has asked for positions since the last revoke
         self._positioned = False  # ... and they are set: rows may flow
         self._dropped = False  # rows were fetched and dropped: positions are ahead of what was handed out
@@ -53,8 +53,9 @@ class Consumer(PrefixConsumer):
 
     @property
     def positions(self) -> dict[TP, int]:
-        """Offset after what is complete, in each partition that is read."""
+        """Offset after what is complete, in each partition that is read; transaction markers need nobody's work."""
         ends = {tp: prefix.end for tp, prefix in self._prefixes.items() if prefix.end is not None}
+        ends |= {tp: end for tp, end in self._ended.items() if self.caught_up(tp)}
         return {tp: max(start, ends.get(tp, start)) for tp, start in self._began.items()}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
@@ -137,7 +138,7 @@ class Consumer(PrefixConsumer):
             await self._group.check()
         fetched = await self._reader.read()
         for tp, rows in fetched.rows.items():
-            self._ended.discard(tp)
+            self._ended.pop(tp, None)
             await self._hand_out(tp, rows, epoch)
         if self._flows(epoch):
             self._ended |= fetched.ended

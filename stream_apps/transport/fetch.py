@@ -28,10 +28,11 @@ log = structlog.get_logger()
 
 
 class Fetched(msgspec.Struct, kw_only=True):
-    """One read: rows in offset order; partitions at whose end it stopped; and at whose offset there is nothing."""
+    """One read: rows in offset order; partitions at whose end it stopped, and the offset there, behind any transaction
+    marker; and those at whose offset there is nothing."""
 
     rows: dict[TP, list[Row]] = {}
-    ended: set[TP] = set()
+    ended: dict[TP, int] = {}
     astray: set[TP] = set()
 
 
@@ -109,7 +110,7 @@ def _positions(offsets: Mapping[TP, int]) -> list[TopicPartition]:
 def _sorted(messages: list[Any]) -> Fetched:
     """Rows and news by partition. `messages` are confluent_kafka's, whose types do not say what must be there."""
     rows: dict[tuple[str, int], list[Row]] = {}
-    ended: set[tuple[str, int]] = set()
+    ended: dict[tuple[str, int], int] = {}
     astray: set[TP] = set()
     here, run = None, []
     for message in messages:
@@ -122,14 +123,14 @@ def _sorted(messages: list[Any]) -> Fetched:
                 here, run = place, rows.setdefault(place, [])
             run.append(row)
             if ended:
-                ended.discard(place)
+                ended.pop(place, None)
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own names
-            ended.add(place)
+            ended[place] = message.offset()
         elif error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001
             astray.add(TP(*place))
         elif error.code() in AWAY or error.retriable():
             log.warning("Kafka is away", error=error.str())
         else:
             raise KafkaException(error)
-    return Fetched(rows={TP(*place): found for place, found in rows.items()}, ended={TP(*place) for place in ended},
-                   astray=astray)
+    return Fetched(rows={TP(*place): found for place, found in rows.items()},
+                   ended={TP(*place): offset for place, offset in ended.items()}, astray=astray)

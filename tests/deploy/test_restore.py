@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from automl_stream.group_commits import committed
 from automl_stream.local_stack.postgres import binaries
 from schemas.codec import encode
 from schemas.messages import Label
-from schemas.topics import EVENTS, LABELLED, LABELS, PREDICTIONS
+from schemas.topics import EVENTS, LABELLED, LABELS, PREDICTIONS, topic_name
 from stream_apps.migrations.migrate import migrate
 from tests.conftest import Backends
 from tests.live import Live
@@ -66,11 +67,16 @@ class Kept:
         subprocess.run([binaries() / program, "--dbname", self.backends.database_url, *arguments], check=True,
                        timeout=60)
 
-    def rewind(self) -> None:
-        command = [sys.executable, "-m", "automl_stream", "rewind", str(self.live.file), "record", "labels"]
-        subprocess.run(command, check=True, timeout=90,
-                       env=os.environ | {"KAFKA_BOOTSTRAP_SERVERS": self.backends.kafka.servers,
-                                         "DATABASE_URL": self.backends.database_url})
+    def rewind(self, *services: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "automl_stream", "rewind", str(self.live.file), *services]
+        return subprocess.run(command, check=False, timeout=90, capture_output=True, text=True,
+                              env=os.environ | {"KAFKA_BOOTSTRAP_SERVERS": self.backends.kafka.servers,
+                                                "DATABASE_URL": self.backends.database_url})
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """Of the label service."""
+        name = topic_name(self.live.name, LABELS)
+        return committed(self.backends.kafka, f"{self.live.name}.labels", [(name, 0), (name, 1)])
 
 
 @pytest.fixture
@@ -99,14 +105,17 @@ def test_tables_come_back_from_a_copy_and_from_kafka_and_from_kafka_alone(kept: 
     kept.lose_tables()
     kept.postgres("pg_restore", "--exit-on-error", copy)
     assert len(kept.rows()["predictions"]) < 60
-    kept.rewind()
+    assert kept.rewind("record", "labels").returncode == 0
     kept.start()
     kept.until_recorded(before)
 
     kept.stop()
     kept.lose_tables()
+    refused = kept.rewind("labels")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert kept.committed(), "its labels would be read anew, and enter the training log twice"
     migrate(kept.backends.database_url, kept.live.name)
-    kept.rewind()
+    assert kept.rewind("record", "labels").returncode == 0
     kept.start()
     kept.until_recorded(before)
     assert kept.live.count(LABELLED) == labelled, "the training log has rows twice"

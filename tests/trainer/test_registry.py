@@ -19,8 +19,9 @@ from schemas.messages import Dataset
 from schemas.model_file import ModelMetadata
 from schemas.pipeline import Feature
 from tests.tiny import metadata_of, onnx_bytes, tiny_pipeline
+from tests.wait import wait_for
 from trainer.errors import RegistryUnavailable
-from trainer.registration import ABANDONED, CHALLENGER, CHAMPION, Registration, abandon, add_evidence, has_evidence
+from trainer.registration import ABANDONED, CHALLENGER, CHAMPION, Registration, abandon, add_evidence, lacks_evidence
 from trainer.registry import Registry
 from trainer.settings import RegistrySettings
 
@@ -152,9 +153,10 @@ def test_a_run_has_its_pictures_once_all_of_them_are_there(
         broken.setattr(MlflowClient, "log_artifacts", lambda *_: 1 / 0)
         with pytest.raises(RegistryUnavailable, match="ZeroDivisionError"):
             registry.submit(add).result()
-    assert not registry.submit(partial(has_evidence, run=run)).result()
+    assert registry.submit(partial(lacks_evidence, run=run)).result()
     registry.submit(add).result()
-    assert registry.submit(partial(has_evidence, run=run)).result()
+    assert not registry.submit(partial(lacks_evidence, run=run)).result()
+    assert not registry.submit(partial(lacks_evidence, run="0" * 32)).result()  # lost with an older registry
     client = client_of(registry_settings)
     assert [file.path for file in client.list_artifacts(run, "evidence")] == ["evidence/drift.png"]
     assert client.get_run(run).data.metrics["largest_psi"] == 0.5
@@ -196,7 +198,6 @@ def test_training_goes_on_as_soon_as_the_registry_answers(
 def test_a_store_that_takes_connections_and_never_answers_is_given_up_within_the_limit(
         scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.registry._CALL_S", 2)
-    monkeypatch.setattr("trainer.registry._SILENT_S", 1)
     for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR"):
         monkeypatch.delenv(f"MLFLOW_HTTP_REQUEST_{name}", raising=False)
     answers: list[bool] = []
@@ -213,9 +214,19 @@ def test_a_store_that_takes_connections_and_never_answers_is_given_up_within_the
         with pytest.raises(GaveUp):
             registry.register(registration("d1"))
         assert time.monotonic() - began < 30
-    assert answers[0]
-    assert not any(answers[-2:])  # before its time was up, and after
-    assert len(answers) > 2  # the caller's other duties went on
+        assert len(answers) > 2  # the caller's other duties went on
+        assert not answers[-1]
+
+
+def test_a_look_that_hangs_is_told_of_before_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.registry._CALL_S", 20)
+    monkeypatch.setattr("trainer.registry._SILENT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        registry = Registry(RegistrySettings(
+            tracking_uri=f"postgresql+psycopg://user@127.0.0.1:{black_hole.getsockname()[1]}/mlflow"))
+        assert registry.answers
+        registry.warm_up()
+        wait_for(lambda: not registry.answers, 15)
 
 
 class Broken(BaseHTTPRequestHandler):

@@ -93,7 +93,8 @@ class EchoWorker:
         """Note the partitions whose every row is complete."""
         for tp in self.app.consumer.assignment():
             if self.app.consumer.caught_up(tp):
-                self.note("caught up", topic=tp.topic, partition=tp.partition)
+                self.note("caught up", topic=tp.topic, partition=tp.partition,
+                          position=self.app.consumer.positions[tp])
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Desk:
         self.consumer.track_message(message)
         self.delivered.append(message)
 
-    async def read(self, tp: TP, *offsets: int, **news: set[TP]) -> list[ChunkMessage]:
+    async def read(self, tp: TP, *offsets: int, **news: Any) -> list[ChunkMessage]:
         """Let one turn of the flow fetch these rows, and news of ends; the chunks it delivered."""
         before = len(self.delivered)
         rows: dict[TP, list[Row]] = {tp: list(rows_at(list(offsets)))} if offsets else {}
@@ -226,13 +226,14 @@ def test_rows_that_retention_removes_while_they_are_read_are_told_and_reading_go
 def test_a_partition_is_caught_up_when_it_was_read_to_its_end_and_every_row_is_complete() -> None:
     async def play(desk: Desk) -> None:
         await desk.consumer.perform_seek()
-        (chunk,) = await desk.read(ONE, *range(10), ended={ONE})
-        assert not desk.consumer.caught_up(ONE)
+        (chunk,) = await desk.read(ONE, *range(10), ended={ONE: 11})  # a transaction's marker is the last
+        assert (desk.consumer.caught_up(ONE), desk.consumer.positions[ONE]) == (False, 0)
         desk.consumer.complete(chunk)
         assert (desk.consumer.caught_up(ONE), desk.consumer.caught_up(TWO)) == (True, False)
-        (chunk,) = await desk.read(ONE, 10)
+        assert desk.consumer.positions[ONE] == 11
+        (chunk,) = await desk.read(ONE, 11)
         desk.consumer.complete(chunk)
-        assert not desk.consumer.caught_up(ONE)
+        assert (desk.consumer.caught_up(ONE), desk.consumer.positions[ONE]) == (False, 12)
 
     scenario(play)
 

@@ -200,7 +200,7 @@ def test_rows_of_an_aborted_transaction_are_not_handed_out_and_the_markers_do_no
         producer.flush()  # an abort drops what is not sent yet: there would be nothing to hide
         end()
     lab.start("w")
-    end = {"what": "caught up", "topic": lab.events, "partition": 0}
+    end = {"what": "caught up", "topic": lab.events, "partition": 0, "position": 33}  # three markers
     until(lambda: end in lab.journal("w", "caught up"), "the end")
     assert sorted(lab.rows(lab.output)) == [f"{name}{n}".encode() for name in "ac" for n in range(10)]
 
