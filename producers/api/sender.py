@@ -82,7 +82,7 @@ class Sender:
                 await asyncio.sleep(0)
             try:
                 self._producer.produce(topic, record.value, record.key, headers=headers,
-                                       on_delivery=partial(_reported, call, index))
+                                       on_delivery=partial(self._reported, call, index))
             except (BufferError, KafkaException) as error:
                 call.settle(index, str(error))
         return await call.settled()
@@ -127,6 +127,7 @@ class Sender:
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's names of its own errors
             self.trouble = f"no broker answers at {self._servers}"
 
-
-def _reported(call: Call, index: int, error: KafkaError | None, _message: Message) -> None:
-    call.settle(index, "" if error is None else error.str())
+    def _reported(self, call: Call, index: int, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and error.code() == KafkaError._MSG_TIMED_OUT:  # noqa: SLF001 - as in _failed
+            self.trouble = f"no broker confirms at {self._servers}"  # until it answers: one that hangs closes nothing
+        call.settle(index, "" if error is None else error.str())

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import signal
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -72,6 +73,14 @@ class Brokers:
         """As a power cut would; it stays down until it is started."""
         self._supervisor.kill(_name(node))
         wait_for(lambda: not self._supervisor.is_alive(_name(node)), START_SECONDS)
+
+    def freeze(self, node: int = 0) -> None:
+        """It stands still: connections stay open, and nothing is answered."""
+        self._supervisor.kill(_name(node), signal.SIGSTOP)
+
+    def thaw(self, node: int = 0) -> None:
+        """It goes on."""
+        self._supervisor.kill(_name(node), signal.SIGCONT)
 
     def start(self, node: int = 0) -> None:
         """Start a broker, with the data that it left; returns at once."""
