@@ -12,7 +12,8 @@ from schemas.pipeline import load_pipeline
 from tests.deploy.conftest import ROOT, container_of, pod_of, run_tool
 
 # Custom resources are checked by what defines them: docs/deploy.md says with which, and when.
-CUSTOM = {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "PodMonitor", "ScaledObject", "TriggerAuthentication"}
+CUSTOM = {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "PodMonitor", "PrometheusRule", "ScaledObject",
+          "TriggerAuthentication"}
 KUBERNETES = ("1.30", "1.37")
 PIPELINE = load_pipeline(ROOT / "pipelines" / "payments.toml")
 
@@ -104,6 +105,26 @@ def test_strimzi_is_told_what_the_code_says() -> None:
     assert done.returncode == 0, done.stderr
     written = ROOT / "deploy" / "kubernetes" / "kafka" / "payments.yaml"
     assert written.read_text("utf-8") == done.stdout, "write it anew with `automl-stream strimzi`"
+
+
+def test_the_rules_are_those_that_prometheus_reads_elsewhere(manifests: Sequence[dict[str, Any]]) -> None:
+    done = run_tool("automl-stream", "prometheus-rule")
+    assert done.returncode == 0, done.stderr
+    written = ROOT / "deploy" / "kubernetes" / "monitoring" / "rules.yaml"
+    assert written.read_text("utf-8") == done.stdout, "write it anew with `automl-stream prometheus-rule`"
+    (spec,) = [one["spec"] for one in manifests if one["kind"] == "PrometheusRule"]
+    files = sorted((ROOT / "grafana" / "rules").glob("*.yml"))
+    assert spec == {"groups": [group for file in files for group in yaml.safe_load(file.read_text("utf-8"))["groups"]]}
+
+
+def test_what_is_scraped_has_the_labels_that_the_rules_go_by(manifests: Sequence[dict[str, Any]]) -> None:
+    (spec,) = [one["spec"] for one in manifests if one["kind"] == "PodMonitor"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]} == {
+        "pipeline": ["__meta_kubernetes_pod_label_automl_stream_pipeline"],
+        "service": ["__meta_kubernetes_pod_label_app_kubernetes_io_component"],
+        "instance": ["__meta_kubernetes_pod_name"],
+    }
 
 
 def test_the_example_is_of_the_pipeline_in_the_repository() -> None:
