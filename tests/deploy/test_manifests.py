@@ -1,6 +1,9 @@
 """The manifests, as kustomize gives them: valid to the letter, pods without rights, names that fit each other."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -98,6 +101,28 @@ def test_each_service_goes_to_kafka_as_its_own_user(
                    if "secret" in volume}
         assert given["KAFKA_SASL_USERNAME"] == secrets["kafka-user"], name
         assert given["KAFKA_SASL_USERNAME"] in users, name
+
+
+def test_the_first_model_is_made_as_the_compose_file_makes_it(
+        services: Mapping[str, Any], workloads: Mapping[str, dict[str, Any]]) -> None:
+    made = container_of(workloads["first-model"])
+    assert made["command"] == [part.replace("$$", "$") for part in services["first-model"]["command"]]
+    assert made["image"].partition(":")[0].endswith(services["first-model"]["image"].partition(":")[0])
+    assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"} in made["env"]
+
+
+def test_the_first_model_of_another_pipeline_gets_rows_by_the_patch_that_the_documentation_shows(
+        tmp_path: Path) -> None:
+    (patch,) = re.findall(r"```yaml\n(patches:.+?)```", (ROOT / "docs" / "deploy.md").read_text("utf-8"), re.DOTALL)
+    base = os.path.relpath(ROOT / "deploy" / "kubernetes" / "base", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{base}]\n{patch}")
+    done = run_tool("kubectl", "kustomize", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (job,) = [one for one in yaml.safe_load_all(done.stdout) if one["metadata"]["name"] == "first-model"]
+    kubernetes_validate.validate(job, KUBERNETES[0], strict=True)
+    assert container_of(job)["command"][:3] == ["automl-stream", "bootstrap", "/rows/shop.csv"]
+    mounted = {mount["name"] for mount in container_of(job)["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod_of(job)["volumes"]} >= {"rows", "pipeline", "kafka-user"}
 
 
 def test_strimzi_is_told_what_the_code_says() -> None:
