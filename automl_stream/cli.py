@@ -66,7 +66,7 @@ def up(
     kafka_controller_port: KafkaControllerPort = 19093,
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
-    prometheus_port: PrometheusPort = 9090,
+    prometheus_port: PrometheusPort = 19090,
     ingestion_port: IngestionPort = 8001,
     prediction_port: PredictionPort = 8002,
     console_port: ConsolePort = 8050,

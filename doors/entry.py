@@ -29,7 +29,7 @@ CALLER = "caller"
 UNKNOWN = Problem(what="no token that is known here", where="header 'Authorization'",
                   remedy="send 'Authorization: Bearer TOKEN' with a token of this door")
 UNHEARD = 499  # counted where the client left before there was an answer
-TOLD = (429, 503)  # of which alerts tell
+TOLD = (429, 500, 503)  # of which alerts tell
 
 log = structlog.get_logger()
 

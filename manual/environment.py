@@ -42,7 +42,7 @@ HOLDS = {
     "AUTOML_STREAM_PIPELINES": "Paths of the pipeline files that the console shows, separated by `:`.",
     "AUTOML_STREAM_POSTGRES_PORT": "Port of the local stack's PostgreSQL. Else 15432.",
     "AUTOML_STREAM_PREDICTION_PORT": "Port of the prediction API. Else 8002.",
-    "AUTOML_STREAM_PROMETHEUS_PORT": "Port of the local stack's Prometheus. Else 9090.",
+    "AUTOML_STREAM_PROMETHEUS_PORT": "Port of the local stack's Prometheus. Else 19090.",
     "AUTOML_STREAM_STATE": "Directory of what concerns this machine alone and outlives the process. Else temporary.",
     "AUTOML_STREAM_TOKENS": "Tokens, `NAME:TOKEN`, separated by spaces or commas; `none` opens a door to this machine.",
     "AUTOML_STREAM_TOKENS_FILE": "A file of tokens, one a line.",

@@ -34,7 +34,7 @@ from stream_apps.scoring import Pair, ScoredChunk, Scorer, joined
 from stream_apps.settings import ServiceSettings, explained, read_settings
 from stream_apps.topics import topic_id
 from stream_apps.transport import StreamApp
-from stream_apps.windows import WindowSettings
+from stream_apps.windows import CountedRows, WindowSettings
 from stream_apps.worker import WorkerSettings, die, make_app, run, when_assigned
 from telemetry.endpoint import serve_metrics
 from telemetry.logs import configure_logs
@@ -102,7 +102,7 @@ class ScoreAgent:
             self._room.release()
             return  # revoked meanwhile: the next owner reads these rows again
         delivery = partition.add(message, message.end, chunk, slots.layout)
-        delivery.add_done_callback(lambda done: self._delivered(done, records[0].timestamp))
+        delivery.add_done_callback(lambda done: self._delivered(done, chunk.rows))
         self._count(chunk)
         await asyncio.sleep(0)  # its outputs leave before the next chunk, which may wait already, is scored
         while partition.waiting >= MAX_WAITING:
@@ -138,10 +138,11 @@ class ScoreAgent:
     async def _send(self, topic: Topic, partition: int, pairs: Sequence[Pair]) -> None:
         await self._delivery.send_pairs(topic_name(self._pipeline.name, topic), partition, pairs)
 
-    def _delivered(self, done: asyncio.Task[None], oldest: int) -> None:
+    def _delivered(self, done: asyncio.Task[None], rows: CountedRows) -> None:
         self._room.release()
-        if not done.cancelled() and done.exception() is None:
-            self.metrics.delay.observe(max(0.0, time.time() - oldest / 1_000))
+        sent = rows.record_ts[rows.is_row]  # by the clocks of whoever sent them: the oldest may be any
+        if len(sent) and not done.cancelled() and done.exception() is None:
+            self.metrics.delay.observe(max(0.0, time.time() - int(sent.min()) / 1_000))
 
     def _count(self, chunk: ScoredChunk) -> None:
         self.metrics.scored.inc(len(chunk.predictions))
@@ -215,7 +216,7 @@ class ScoreAgent:
                             detail=f"retention removed offsets {wanted} to {first - 1} before they were scored")
         log.error("events expired before they were scored", partition=tp.partition, first=wanted, last=first - 1)
         await self._send(DEAD_LETTERS, 0, [(source.encode(), encode(letter))])
-        self.metrics.dead.labels("expired").inc()
+        self.metrics.dead.labels("expired").inc(first - wanted)
 
     def health(self) -> dict[str, object]:
         """Ready once there is a model; which partitions are covered how far."""

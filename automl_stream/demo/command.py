@@ -53,7 +53,7 @@ def demo(
     kafka_controller_port: KafkaControllerPort = 19093,
     postgres_port: PostgresPort = 15432,
     mlflow_port: MlflowPort = 15000,
-    prometheus_port: PrometheusPort = 9090,
+    prometheus_port: PrometheusPort = 19090,
     metrics_port: MetricsPort = 19100,
     *,
     lockstep: Annotated[bool, typer.Option(help="Hold the replay until every service has caught up: the result then "

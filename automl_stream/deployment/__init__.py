@@ -1,1 +1,2 @@
-"""What a deployment on other machines needs of a pipeline: its topics made, or told to Strimzi."""
+"""What a deployment on other machines needs: a pipeline's topics made, or told to Strimzi; the rules told to the
+Prometheus operator."""

@@ -1,4 +1,5 @@
-"""The commands `topics` and `strimzi`. What they run is loaded when they run: the command line starts without it."""
+"""The commands `topics`, `strimzi` and `prometheus-rule`. What they run is loaded when they run: the command line
+starts without it."""
 # ruff: noqa: PLC0415
 
 import os
@@ -15,9 +16,10 @@ Cluster = Annotated[str, typer.Option(help="Name of Strimzi's Kafka resource.")]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add `topics` and `strimzi`."""
+    """Add `topics`, `strimzi` and `prometheus-rule`."""
     app.command("topics")(make_topics)
     app.command("strimzi")(print_resources)
+    app.command("prometheus-rule")(print_rules)
 
 
 def make_topics(
@@ -45,3 +47,12 @@ def print_resources(pipeline: PipelineFile, cluster: Cluster = "automl-stream") 
 
     sys.stdout.write(f"# Written by `automl-stream strimzi {pipeline}`. Do not edit.\n"
                      f"{resources(load_pipeline(pipeline), cluster)}")
+
+
+def print_rules() -> None:
+    """Print the recording and alert rules of all pipelines as a resource of the Prometheus operator."""
+    from automl_stream.deployment.rules import resource
+    from automl_stream.local_stack.prometheus import rules
+
+    sys.stdout.write("# Written by `automl-stream prometheus-rule`. Do not edit.\n"
+                     f"{resource(sorted(rules().glob('*.yml')))}")

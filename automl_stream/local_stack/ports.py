@@ -38,7 +38,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     kafka_controller: int = 19093
     postgres: int = 15432
     mlflow: int = 15000
-    prometheus: int = 9090
+    prometheus: int = 19090
     ingestion: int = 8001
     prediction: int = 8002
     console: int = 8050

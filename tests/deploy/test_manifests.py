@@ -1,6 +1,9 @@
 """The manifests, as kustomize gives them: valid to the letter, pods without rights, names that fit each other."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -12,7 +15,8 @@ from schemas.pipeline import load_pipeline
 from tests.deploy.conftest import ROOT, container_of, pod_of, run_tool
 
 # Custom resources are checked by what defines them: docs/deploy.md says with which, and when.
-CUSTOM = {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "PodMonitor", "ScaledObject", "TriggerAuthentication"}
+CUSTOM = {"Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "PodMonitor", "PrometheusRule", "ScaledObject",
+          "TriggerAuthentication"}
 KUBERNETES = ("1.30", "1.37")
 PIPELINE = load_pipeline(ROOT / "pipelines" / "payments.toml")
 
@@ -99,11 +103,53 @@ def test_each_service_goes_to_kafka_as_its_own_user(
         assert given["KAFKA_SASL_USERNAME"] in users, name
 
 
+def test_the_first_model_is_made_as_the_compose_file_makes_it(
+        services: Mapping[str, Any], workloads: Mapping[str, dict[str, Any]]) -> None:
+    made = container_of(workloads["first-model"])
+    assert made["command"] == [part.replace("$$", "$") for part in services["first-model"]["command"]]
+    assert made["image"].partition(":")[0].endswith(services["first-model"]["image"].partition(":")[0])
+    assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"} in made["env"]
+
+
+def test_the_first_model_of_another_pipeline_gets_rows_by_the_patch_that_the_documentation_shows(
+        tmp_path: Path) -> None:
+    (patch,) = re.findall(r"```yaml\n(patches:.+?)```", (ROOT / "docs" / "deploy.md").read_text("utf-8"), re.DOTALL)
+    base = os.path.relpath(ROOT / "deploy" / "kubernetes" / "base", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{base}]\n{patch}")
+    done = run_tool("kubectl", "kustomize", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (job,) = [one for one in yaml.safe_load_all(done.stdout) if one["metadata"]["name"] == "first-model"]
+    kubernetes_validate.validate(job, KUBERNETES[0], strict=True)
+    assert container_of(job)["command"][:3] == ["automl-stream", "bootstrap", "/rows/shop.csv"]
+    mounted = {mount["name"] for mount in container_of(job)["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod_of(job)["volumes"]} >= {"rows", "pipeline", "kafka-user"}
+
+
 def test_strimzi_is_told_what_the_code_says() -> None:
     done = run_tool("automl-stream", "strimzi", "pipelines/payments.toml")
     assert done.returncode == 0, done.stderr
     written = ROOT / "deploy" / "kubernetes" / "kafka" / "payments.yaml"
     assert written.read_text("utf-8") == done.stdout, "write it anew with `automl-stream strimzi`"
+
+
+def test_the_rules_are_those_that_prometheus_reads_elsewhere(manifests: Sequence[dict[str, Any]]) -> None:
+    done = run_tool("automl-stream", "prometheus-rule")
+    assert done.returncode == 0, done.stderr
+    written = ROOT / "deploy" / "kubernetes" / "monitoring" / "rules.yaml"
+    assert written.read_text("utf-8") == done.stdout, "write it anew with `automl-stream prometheus-rule`"
+    (spec,) = [one["spec"] for one in manifests if one["kind"] == "PrometheusRule"]
+    files = sorted((ROOT / "grafana" / "rules").glob("*.yml"))
+    assert spec == {"groups": [group for file in files for group in yaml.safe_load(file.read_text("utf-8"))["groups"]]}
+
+
+def test_what_is_scraped_has_the_labels_that_the_rules_go_by(manifests: Sequence[dict[str, Any]]) -> None:
+    (spec,) = [one["spec"] for one in manifests if one["kind"] == "PodMonitor"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]} == {
+        "pipeline": ["__meta_kubernetes_pod_label_automl_stream_pipeline"],
+        "service": ["__meta_kubernetes_pod_label_app_kubernetes_io_component"],
+        "instance": ["__meta_kubernetes_pod_name"],
+    }
 
 
 def test_the_example_is_of_the_pipeline_in_the_repository() -> None:

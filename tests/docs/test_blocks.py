@@ -55,8 +55,8 @@ def test_a_block_of_python_compiles(where: str, block: str) -> None:
 
 
 @pytest.mark.parametrize(("where", "block"), every("yaml"), ids=[where for where, _ in every("yaml")])
-def test_a_block_of_yaml_is_a_part_of_a_compose_file(where: str, block: str) -> None:
-    assert set(yaml.safe_load(block)) <= {"services"}, where
+def test_a_block_of_yaml_is_a_part_of_a_compose_file_or_of_a_kustomization(where: str, block: str) -> None:
+    assert set(yaml.safe_load(block)) in ({"services"}, {"patches"}), where  # tests/deploy applies the patches
 
 
 def test_no_block_is_of_a_kind_that_nothing_checks() -> None:

@@ -71,3 +71,11 @@ def test_requests_are_counted_by_route_and_not_by_what_clients_make_up(entrance:
     assert any('route="/bring",status="200"' in line for line in lines)
     assert any('route="other"' in line for line in lines)
     assert not any("made-up" in line for line in lines)
+
+
+def test_what_alerts_tell_of_is_counted_from_the_start(entrance: OpenDoor) -> None:
+    with entrance.client() as client:
+        client.get("/readyz")
+    page = generate_latest(entrance.metrics.registry).decode()
+    counted = re.findall(r'http_requests_total\{route="/bring",status="(\d+)"\} 0\.0', page)
+    assert counted == ["429", "500", "503"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 
 import pytest
 
+from automl_stream.cli import up
+from automl_stream.demo.command import demo
 from automl_stream.local_stack.errors import PortTaken
 from automl_stream.local_stack.ports import LOOPBACK, Ports, require_free
 
@@ -32,6 +35,15 @@ def test_a_taken_port_is_one_sentence_with_port_purpose_process_option_and_varia
     ):
         assert part in message
     assert "\n" not in message
+
+
+def test_no_port_is_one_where_a_package_of_the_system_starts_its_service() -> None:
+    ours = Ports()
+    assert not {ours.kafka, ours.postgres, ours.prometheus, ours.metrics} & {5432, 9090, 9092, 9093, 9100}
+    for command in (up, demo):
+        options = inspect.signature(command).parameters
+        assert {port: options[f"{port}_port"].default for port in ("kafka", "postgres", "prometheus", "metrics")} == {
+            "kafka": ours.kafka, "postgres": ours.postgres, "prometheus": ours.prometheus, "metrics": ours.metrics}
 
 
 def test_a_port_that_was_just_closed_is_free() -> None:

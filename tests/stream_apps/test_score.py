@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from kafka_access.access import KafkaAccess
 from schemas.codec import decode
-from schemas.messages import Prediction, ScoreState
+from schemas.messages import DeadLetter, Prediction, ScoreState
 from schemas.topics import SCORE_STATE
 from stream_apps import score
 from stream_apps.checkpoints import Standing
@@ -176,6 +177,31 @@ def test_reading_resumes_at_the_checkpoint_and_without_one_at_0_so_that_what_exp
     play(agent.assigned)
     assert consumer.resume_at == {TP("tiny.events", 0): 0, TP("tiny.events", 1): 700}
     assert {p: partition.covered for p, partition in agent._partitions.items()} == {0: 500, 1: 700}
+
+
+def test_what_expired_is_counted_by_records_and_told_by_ranges(agent: ScoreAgent) -> None:
+    sent: Any = agent._delivery
+    play(lambda: agent.expired(TP("tiny.events", 0), 500, 700))
+    assert agent.metrics.dead.labels("expired")._value.get() == 200
+    assert [decode(letter.value, DeadLetter).last_offset for letter in sent.sent] == [699]
+
+
+def test_the_delay_of_a_chunk_is_that_of_its_oldest_event_which_need_not_be_the_first(agent: ScoreAgent) -> None:
+    async def scenario() -> None:
+        agent.follower.current = serving(tiny_model())
+        partition, began = agent._partitions[0], time.time()
+        sent = [FakeRecord(offset=offset, timestamp=at, value=event_bytes(f"e{offset}", at))
+                for offset, at in enumerate((WALL, WALL - 60_000, WALL + 1_000))]
+        await agent._score_chunk(partition, SimpleNamespace(partition=0, first=0, end=3, take=lambda: sent))
+        unreadable = [FakeRecord(offset=3, timestamp=WALL, value=b"{")]
+        await agent._score_chunk(partition, SimpleNamespace(partition=0, first=3, end=4, take=lambda: unreadable))
+        await partition.checkpoint()
+        await turns()
+        (delay,) = [sample.value for family in agent.metrics.delay.collect() for sample in family.samples
+                    if sample.name.endswith("_sum")]
+        assert began - WALL / 1_000 + 60 <= delay < began - WALL / 1_000 + 120
+
+    play(scenario)
 
 
 def test_a_new_owner_says_so_before_it_scores(agent: ScoreAgent, monkeypatch: pytest.MonkeyPatch) -> None:

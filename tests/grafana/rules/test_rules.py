@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "runbooks"
 FILES = sorted((ROOT / "grafana" / "rules").glob("*.yml"))
 TESTS = sorted(Path(__file__).parent.glob("*.yml"))
+SECONDS = {"10m": 600, "1h": 3600}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -57,6 +58,16 @@ def test_every_series_that_a_rule_asks_for_is_exported_or_recorded() -> None:
     asked = {name for rule in rules() for name in re.findall(r"[\w:]*automl_stream_[\w:]+", rule["expr"])}
     assert asked <= exported | recorded
     assert recorded
+
+
+def test_an_alert_of_a_single_occurrence_tells_of_one_before_the_first_scrape_too() -> None:
+    young = "{by} ({counter} and on (pipeline, instance) time() - process_start_time_seconds < {seconds}) > 0"
+    once = re.compile(r"(?P<by>sum by \([^)]+\)) \(increase\((?P<counter>\S+)\[(?P<window>\w+)\]\)\) > 0")
+    found = {name: match for name, rule in ALERTS.items() if (match := once.match(rule["expr"]))}
+    assert len(found) > 5
+    for name, match in found.items():
+        also = " ".join(match.string[match.end():].split())
+        assert also == "or " + young.format(**match.groupdict(), seconds=SECONDS[match["window"]]), name
 
 
 def series(name: str, kind: str) -> list[str]:
