@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from console.pages import PAGES
 from stream_apps.migrations.migrate import migrate
@@ -46,6 +46,38 @@ def test_a_page_comes_within_a_second_and_markup_is_text(enter: Enter, url: str,
     assert page.locator('img[src="x"]').count() == 0
     if slug != "configuration":  # there no word of the pipeline's own is in sight
         expect(page.locator("#content")).to_contain_text(crowd.MARKUP)
+
+
+def test_a_pause_is_shown_however_many_alerts_ago_it_was_said(enter: Enter, url: str) -> None:
+    for slug, place in (("models", "#models-now .tile-bad"), ("overview", ".at-trainer")):
+        page = enter(f"/{crowd.NAME}/{slug}", url=url, token=crowd.TOKEN)
+        expect(page.locator(place)).to_contain_text("paused")
+
+
+def test_a_line_of_the_lineage_has_its_decision(enter: Enter, url: str) -> None:
+    page = enter(f"/{crowd.NAME}/models", url=url, token=crowd.TOKEN)
+    page.locator("#models-table .ag-row[row-index='0'] [col-id='version']").click()
+    expect(page.locator("#models-detail")).to_contain_text("d99-promoted")
+
+
+def told(enter: Enter, url: str, number: int) -> Locator:
+    """How the incident that this alert opened went."""
+    page = enter(f"/{crowd.NAME}/incidents?incident={crowd.incident_of(number)}", url=url, token=crowd.TOKEN)
+    return page.locator("#incidents-case")
+
+
+def test_an_incident_is_found_by_its_address_and_told_whole_however_long_it_was(enter: Enter, url: str) -> None:
+    found = told(enter, url, crowd.SETTLED)
+    expect(found).to_contain_text(f"{crowd.JOINED:,} alerts join the incident")
+    expect(found.get_by_role("link", name="its window")).to_have_count(2)  # what opened it, and what joined it last
+    expect(found).not_to_contain_text("Not all of it is here")
+    found = told(enter, url, crowd.SETTLED - 1_000)
+    expect(found).to_contain_text("settled")
+    expect(found).not_to_contain_text("Not all of it is here")
+
+
+def test_an_incident_that_is_older_than_what_is_looked_through_is_said_to_be(enter: Enter, url: str) -> None:
+    expect(told(enter, url, 0)).to_contain_text("The newest 20,000 decisions say nothing of it")
 
 
 @pytest.mark.parametrize("slug", [page.slug for page in PAGES])
