@@ -151,9 +151,10 @@ def _store(connection: psycopg.Connection, topic: Topic, messages: Sequence[Mess
     connection.execute(sql.SQL("select {}.open_day('messages', %s, null)").format(schema), [day])
     columns = "day, topic, partition, position, record_ts, key, value"
     copy = sql.SQL("copy {}.messages ({}) from stdin").format(schema, sql.SQL(columns))
+    name = topic_name(NAME, topic)
     with connection.cursor().copy(copy) as rows:
         for position, message in enumerate(messages):
-            rows.write_row((day, topic_name(NAME, topic), 0, position, START + position, b"", encode(message)))
+            rows.write_row((day, name, 0, position, START + position, _key(message), encode(message)))
 
 
 def _predict(connection: psycopg.Connection) -> None:
@@ -180,5 +181,7 @@ def _key(message: Message) -> bytes:
     match message:
         case TrainingDecision(decision_id=name) | DriftAlert(alert_id=name):
             return name.encode()
+        case DriftReport(window_start=start):
+            return str(start).encode()
         case _:
             return b""

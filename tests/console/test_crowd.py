@@ -1,6 +1,7 @@
 """Pages of a pipeline with 500 features and 10,000 incidents come within a second, and what is markup stays text."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -58,6 +59,17 @@ def test_a_line_of_the_lineage_has_its_decision(enter: Enter, url: str) -> None:
     page = enter(f"/{crowd.NAME}/models", url=url, token=crowd.TOKEN)
     page.locator("#models-table .ag-row[row-index='0'] [col-id='version']").click()
     expect(page.locator("#models-detail")).to_contain_text("d99-promoted")
+
+
+def test_a_window_is_found_by_its_address_however_old_it_is_or_said_to_be_gone(enter: Enter, url: str) -> None:
+    address = f"/{crowd.NAME}/drift?last=10%26window="  # behind the login's own `?`
+    page = enter(f"{address}{crowd.START}", url=url, token=crowd.TOKEN)
+    began = datetime.fromtimestamp(crowd.START / 1_000, UTC).isoformat()
+    expect(page.locator("#drift-report time").first).to_have_attribute("datetime", began)
+    expect(page.locator("#drift-detail")).to_contain_text("How is")
+    page = enter(f"{address}{crowd.START - crowd.SIZE}", url=url, token=crowd.TOKEN)
+    expect(page.locator("#content")).to_contain_text("This window is gone")
+    expect(page.locator("#drift-report")).to_have_count(0)
 
 
 def told(enter: Enter, url: str, number: int) -> Locator:
