@@ -1,6 +1,7 @@
 """What pages say of reports and decisions follows from them alone."""
 
-from typing import Any
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from console.logs import Logs, TrainerStatus
 from console.pages.drift.reading import FeatureSeen, WindowSeen, _evidence, threshold_of
 from console.pages.drift.words import sentence
 from console.pages.overview.loop import lag_tone
+from console.pages.overview.page import budget_tile
+from console.pages.overview.reading import Overview
+from console.site import Site, Visit
 from drift.decision import Decider, DecisionSettings
 from drift.profile import ReferenceProfile
 from schemas.codec import encode
@@ -124,3 +128,13 @@ def test_a_feature_is_told_in_a_sentence(found: FeatureDrift, words: str) -> Non
                                                        (10_000, 100.0, "bad"), (10_000, 50_000.0, None)])
 def test_what_waits_is_bad_by_the_time_that_it_took_to_come(waiting: int, rate: float, tone: str | None) -> None:
     assert lag_tone(Pulse(rates={"events": rate}, lags={"score": waiting}), "score", "events") == tone
+
+
+def test_false_alarms_that_the_budget_allows_are_called_that_and_not_spent() -> None:
+    visit = Visit(site=cast("Site", None), name="tiny", query={}, caller="ada", zone=ZoneInfo("UTC"))
+    tile = str(budget_tile(Overview(
+        pipeline=tiny_pipeline(), pulse=Pulse(), report=None, windows=3_000, alerts=0, champion=None, swaps=0,
+        quality=None, incident=None, paused=None, words=[]), visit))
+    assert "False alarms allowed so far" in tile
+    assert "children='3'" in tile
+    assert "1 in 1000 windows" in tile
