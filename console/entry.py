@@ -13,6 +13,7 @@ from flask import Flask, Response, make_response, redirect, render_template, req
 from flask.sessions import SecureCookieSessionInterface
 
 from console.metrics import METRICS
+from doors.settings import is_loopback
 from doors.tokens import Tokens
 
 SESSION_SECONDS = 12 * 3_600
@@ -20,7 +21,6 @@ ATTEMPTS, ATTEMPT_SECONDS = 10, 60  # wrong ones of one address
 MOST_BODY_BYTES = 1 << 20
 CALLER, SINCE = "caller", "since"
 LOGIN, LOGOUT, HEALTH, ASSETS = "/login", "/logout", "/healthz", "/assets/"
-HERE = {"127.0.0.1", "localhost", "::1"}
 
 POLICY = ("default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
           "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -155,9 +155,9 @@ def _from_here() -> bool:
 
 
 def _named_here() -> bool:
-    """A name of this machine's own; under another one a page of elsewhere may have been led here by its DNS."""
+    """An address of this machine alone; a page of elsewhere may have had another name led here by its DNS."""
     try:
-        return urlsplit(f"//{request.host}").hostname in HERE
+        return is_loopback(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:
         return False
 

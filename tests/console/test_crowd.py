@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from console.pages import PAGES
 from stream_apps.migrations.migrate import migrate
 from tests.conftest import Backends
 from tests.console import crowd
-from tests.console.browsing import settled
+from tests.console.browsing import logged_in, settled
 from tests.console.conftest import Enter
 from tests.tiny import definition
 
@@ -70,6 +70,18 @@ def test_a_window_is_found_by_its_address_however_old_it_is_or_said_to_be_gone(e
     page = enter(f"{address}{crowd.START - crowd.SIZE}", url=url, token=crowd.TOKEN)
     expect(page.locator("#content")).to_contain_text("This window is gone")
     expect(page.locator("#drift-report")).to_have_count(0)
+
+
+def test_what_was_asked_for_is_shown_again_after_a_session_has_ended(browser: Browser, url: str) -> None:
+    address = f"/{crowd.NAME}/incidents?verdict=promoted"
+    page = logged_in(browser.new_page(), url, address, crowd.TOKEN)
+    page.context.clear_cookies()
+    page.locator("#incidents-table .ag-row").last.locator("[col-id='verdict']").click()
+    page.wait_for_url("**/login?to=*")
+    page.get_by_label("Token").fill(crowd.TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"**{address}")
+    page.context.close()
 
 
 def told(enter: Enter, url: str, number: int) -> Locator:

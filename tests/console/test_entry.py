@@ -136,7 +136,7 @@ def test_without_tokens_everybody_on_this_machine_comes_in(tmp_path: Path) -> No
 @pytest.mark.parametrize(("host", "status"), [
     ("127.0.0.1:8050", 200), ("LOCALHOST:8050", 200), ("[::1]:8050", 200), ("localhost", 200),
     ("elsewhere.example:8050", 403), ("127.0.0.1.elsewhere.example", 403), ("localhost@elsewhere.example", 403),
-    ("[::1", 403)])
+    ("10.0.0.1:8050", 403), ("[::1", 403)])
 def test_without_tokens_it_answers_to_names_of_this_machine_only(tmp_path: Path, host: str, status: int) -> None:
     client = build(site(tmp_path), PAGES, Tokens([])).test_client()
     assert client.get("/tiny/drift", headers={"Host": host}).status_code == status
