@@ -44,12 +44,12 @@ class Reading:
         """The newest records of a topic of one partition that is recorded, newest first; `before`: this position."""
         rows = self.rows(_AUDITED if topic.audited else _RECORDED, topic=topic_name(self.pipeline, topic),
                          limit=limit, before=before)
-        return list(map(_record, rows))
+        return list(map(as_record, rows))
 
     def since(self, topic: Topic, position: int) -> Iterator[Record]:
         """Every record of an audited topic from a position on, oldest first."""
         while found := self.rows(_SINCE, topic=topic_name(self.pipeline, topic), position=position, limit=SINCE_ROWS):
-            yield from map(_record, found)
+            yield from map(as_record, found)
             position = found[-1]["position"] + 1
 
     def said(self, topic: Topic) -> int:
@@ -73,7 +73,8 @@ select position, record_ts, value from {schema}.audit
 where topic = %(topic)s and partition = 0 and position >= %(position)s order by position limit %(limit)s"""
 
 
-def _record(row: Row) -> Record:
+def as_record(row: Row) -> Record:
+    """The record of a row with its position, time and value."""
     return Record(position=row["position"], said=row["record_ts"], value=row["value"])
 
 

@@ -67,7 +67,7 @@ def _read_port(environment: Mapping[str, str], variable: str, port: int) -> int:
 def _read_tokens(environment: Mapping[str, str], host: str) -> Tokens:
     text, file = environment.get("AUTOML_STREAM_TOKENS", "").strip(), environment.get("AUTOML_STREAM_TOKENS_FILE")
     if text == NO_TOKENS:
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise UnusableSettings(f"AUTOML_STREAM_TOKENS is '{NO_TOKENS}' and AUTOML_STREAM_HOST is '{host}'; without "
                                    "tokens a door opens on loopback only: set tokens, or unset AUTOML_STREAM_HOST")
         return Tokens([])
@@ -85,7 +85,8 @@ def _read_tokens(environment: Mapping[str, str], host: str) -> Tokens:
     return Tokens(pairs)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this address or name is of this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -17,7 +17,8 @@ document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; pat
   window.fetch = async (...request) => {
     const answer = await ask(...request);
     if (answer.status === 401) {
-      window.location.assign(`/login?to=${encodeURIComponent(window.location.pathname)}`);
+      const { pathname, search } = window.location;
+      window.location.assign(`/login?to=${encodeURIComponent(pathname + search)}`);
     }
     return answer;
   };

@@ -27,6 +27,8 @@ from schemas.messages import (
     Model,
     ModelAnnouncement,
     TrainingDecision,
+    Verdict,
+    derived_id,
 )
 from schemas.pipeline import load_pipeline
 from schemas.topics import (
@@ -43,7 +45,8 @@ from stream_apps.migrations.migrate import migrate
 from tests.conftest import Backends
 from tests.wait import wait_for
 
-NAME, FEATURES, INCIDENTS, WINDOWS = "crowd", 500, 10_000, 60
+NAME, FEATURES, ALERTS, WINDOWS = "crowd", 500, 12_000, 60
+SETTLED, JOINED = 10_000, 1_200  # incidents at their end, and alerts that joined the next one
 MARKUP = "<img src=x onerror=alert(1)>"
 TOKEN = "bob-knows-this-one-and-nobody-else"
 START, SIZE = 1_769_817_600_000, 60_000
@@ -79,17 +82,37 @@ def fill(database_url: str, file: Path) -> None:
         _audit(connection, DRIFT_ALERTS, [DriftAlert(
             alert_id=f"a{number}", kind="covariate", window_start=START, window_end=START + SIZE, scale=1, onset=START,
             features=[MARKUP], sentence=f"{MARKUP} moved", budget=MARKUP, profile="p", model=model, labelled_offset=0)
-            for number in range(INCIDENTS)])
-        _audit(connection, TRAINING_DECISIONS, [TrainingDecision(
-            decision_id=f"d{number}-{verdict}", incident_id=f"i{number}", trigger=MARKUP, verdict=verdict,
-            reason=f"{MARKUP} for {number}", at=number, by=MARKUP, version=MARKUP)
-            for number in range(INCIDENTS) for verdict in ("deferred", "promoted", "settled")])
+            for number in range(ALERTS)])
+        _audit(connection, TRAINING_DECISIONS, list(_decisions()))
         _audit(connection, MODEL_UPDATES, [ModelAnnouncement(
-            replaces=number - 1, version=MARKUP, model=artifact, profile=artifact, reason=MARKUP, decision_id=MARKUP,
-            issued_at=START) for number in range(100)])
+            replaces=number - 1, version=MARKUP, model=artifact, profile=artifact, reason=MARKUP,
+            decision_id=f"d{number}-promoted", issued_at=START) for number in range(100)])
         _audit(connection, CONFIG, [Configuration(
             text=file.read_text(), digest=pipeline.digest, replaces=number - 1, by=MARKUP, reason=MARKUP,
             labelled_offset=0, issued_at=START) for number in range(3)])
+
+
+def incident_of(number: int) -> str:
+    """Id of the incident that the alert of this number opened."""
+    return derived_id("incident", f"a{number}")
+
+
+def _decisions() -> Iterator[TrainingDecision]:
+    """Of incidents that came to their end; then the last one goes on, and while it is paused nothing comes of the
+    others."""
+    def said(name: str, incident: str | None, verdict: Verdict, number: int) -> TrainingDecision:
+        return TrainingDecision(decision_id=name, incident_id=incident, trigger=MARKUP, verdict=verdict,
+                                reason=f"{MARKUP} for {number}", at=number, by=MARKUP, version=MARKUP)
+
+    for number in range(SETTLED):
+        for verdict in ("deferred", "promoted", "settled"):
+            yield said(f"d{number}-{verdict}", incident_of(number), verdict, number)
+    yield said(derived_id("alert", f"a{SETTLED}"), incident_of(SETTLED), "deferred", SETTLED)
+    for number in range(SETTLED + 1, SETTLED + 1 + JOINED):
+        yield said(derived_id("alert", f"a{number}"), incident_of(SETTLED), "suppressed", number)
+    yield said("pause", None, "paused", SETTLED)
+    for number in range(SETTLED + 1 + JOINED, ALERTS):
+        yield said(derived_id("alert", f"a{number}"), None, "suppressed", number)
 
 
 @contextmanager
@@ -128,9 +151,10 @@ def _store(connection: psycopg.Connection, topic: Topic, messages: Sequence[Mess
     connection.execute(sql.SQL("select {}.open_day('messages', %s, null)").format(schema), [day])
     columns = "day, topic, partition, position, record_ts, key, value"
     copy = sql.SQL("copy {}.messages ({}) from stdin").format(schema, sql.SQL(columns))
+    name = topic_name(NAME, topic)
     with connection.cursor().copy(copy) as rows:
         for position, message in enumerate(messages):
-            rows.write_row((day, topic_name(NAME, topic), 0, position, START + position, b"", encode(message)))
+            rows.write_row((day, name, 0, position, START + position, _key(message), encode(message)))
 
 
 def _predict(connection: psycopg.Connection) -> None:
@@ -149,4 +173,15 @@ def _audit(connection: psycopg.Connection, topic: Topic, messages: Sequence[Mess
         sql.Identifier(NAME))
     with connection.cursor().copy(copy) as rows:
         for position, message in enumerate(messages):
-            rows.write_row((topic_name(NAME, topic), 0, position, START + position, b"", encode(message), b""))
+            number = message.at if isinstance(message, TrainingDecision) else position
+            rows.write_row((topic_name(NAME, topic), 0, position, START + number, _key(message), encode(message), b""))
+
+
+def _key(message: Message) -> bytes:
+    match message:
+        case TrainingDecision(decision_id=name) | DriftAlert(alert_id=name):
+            return name.encode()
+        case DriftReport(window_start=start):
+            return str(start).encode()
+        case _:
+            return b""

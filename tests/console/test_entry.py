@@ -1,5 +1,6 @@
 """Who comes in, and what a browser may do with what it gets."""
 
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -57,21 +58,46 @@ def test_a_token_opens_a_session_that_logging_out_ends(client: FlaskClient) -> N
     assert client.get("/tiny/drift").status_code == 302
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(client: FlaskClient) -> None:
-    answer = client.post("/login", data={"token": TOKEN})
+@pytest.mark.parametrize(("origin", "secure"), [("http://localhost", False), ("https://localhost", True),
+                                                (None, False)])
+def test_the_cookie_is_out_of_reach_of_scripts_and_behind_tls_stays_there(client: FlaskClient, origin: str | None,
+                                                                          secure: bool) -> None:
+    answer = client.post("/login", data={"token": TOKEN}, headers={"Origin": origin} if origin else {})
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
+    assert ("Secure" in cookie) is secure
     assert TOKEN not in cookie
 
 
-def test_a_wrong_token_is_refused_and_too_many_of_them_are_not_even_looked_at(client: FlaskClient) -> None:
-    assert [log_in(client, "wrong")[0] for _ in range(ATTEMPTS)] == [401] * ATTEMPTS
-    assert log_in(client)[0] == 429
+def test_no_get_changes_anything_so_that_a_session_may_come_with_a_link_from_elsewhere(client: FlaskClient) -> None:
+    asked = {rule.rule for rule in client.application.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    assert asked == {"/login", "/logout", "/_dash-update-component"}
+    log_in(client)
+    for path in asked:
+        client.get(path)
+    assert client.get("/tiny/drift").status_code == 200
+
+
+def test_who_comes_without_a_session_loses_none(client: FlaskClient) -> None:
+    assert "Set-Cookie" not in client.get("/tiny/drift").headers
+
+
+def test_what_was_asked_for_is_shown_after_logging_in(client: FlaskClient) -> None:
+    asked = "/tiny/incidents?verdict=promoted&before=12"
+    page = client.get(client.get(asked).headers["Location"])
+    assert f'value="{escape(asked)}"' in page.text
+    assert log_in(client, to=asked) == (303, asked)
+
+
+def test_a_wrong_token_is_refused_and_too_many_of_them_keep_out_nobody_who_has_one(client: FlaskClient) -> None:
+    assert [log_in(client, "wrong")[0] for _ in range(ATTEMPTS + 1)] == [401] * ATTEMPTS + [429]
     assert client.get("/tiny/drift").status_code == 302
+    assert log_in(client)[0] == 303
 
 
-@pytest.mark.parametrize("to", ["//elsewhere.example", "https://elsewhere.example/", "/\\elsewhere.example", "x"])
+@pytest.mark.parametrize("to", ["//elsewhere.example", "https://elsewhere.example/", "/\\elsewhere.example", "x",
+                                "/\t/elsewhere.example?a=b"])
 def test_logging_in_leads_nowhere_else(client: FlaskClient, to: str) -> None:
     assert log_in(client, to=to) == (303, "/")
 
@@ -105,6 +131,20 @@ def test_what_the_token_form_repeats_is_text(client: FlaskClient) -> None:
 def test_without_tokens_everybody_on_this_machine_comes_in(tmp_path: Path) -> None:
     client = build(site(tmp_path), PAGES, Tokens([])).test_client()
     assert client.get("/tiny/drift").status_code == 200
+
+
+@pytest.mark.parametrize(("host", "status"), [
+    ("127.0.0.1:8050", 200), ("LOCALHOST:8050", 200), ("[::1]:8050", 200), ("localhost", 200),
+    ("elsewhere.example:8050", 403), ("127.0.0.1.elsewhere.example", 403), ("localhost@elsewhere.example", 403),
+    ("10.0.0.1:8050", 403), ("[::1", 403)])
+def test_without_tokens_it_answers_to_names_of_this_machine_only(tmp_path: Path, host: str, status: int) -> None:
+    client = build(site(tmp_path), PAGES, Tokens([])).test_client()
+    assert client.get("/tiny/drift", headers={"Host": host}).status_code == status
+    assert client.post("/_dash-update-component", json={}, headers={"Host": "elsewhere.example"}).status_code == 403
+
+
+def test_with_tokens_it_answers_to_the_name_that_a_proxy_gives_it(client: FlaskClient) -> None:
+    assert client.get("/login", headers={"Host": "console.example"}).status_code == 200
 
 
 def test_healthz_is_open(client: FlaskClient) -> None:

@@ -4,20 +4,27 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from console.pages.incidents.reading import Spoken, cases
-from schemas.messages import TrainingDecision
+from console.pages.incidents.reading import Spoken, cases, runs
+from schemas.messages import TrainingDecision, Verdict
 from tests.console.conftest import Enter
 from tests.console.stage import NAME, Stage
 
 
-def spoken(position: int, incident: str | None) -> Spoken:
+def spoken(position: int, incident: str | None, verdict: Verdict = "trained") -> Spoken:
     return Spoken(position=position, said=position, decision=TrainingDecision(
-        decision_id=f"d{position}", incident_id=incident, trigger="alert", verdict="trained", reason="", at=0))
+        decision_id=f"d{position}", incident_id=incident, trigger="alert", verdict=verdict, reason="", at=0))
 
 
 def test_decisions_are_together_by_incident_and_alone_without_one() -> None:
     found = cases([spoken(5, "a"), spoken(4, None), spoken(3, "b"), spoken(2, "a"), spoken(1, None)])
     assert [[one.position for one in case.spoken] for case in found] == [[5, 2], [4], [3], [1]]
+
+
+def test_alerts_that_only_join_are_one_line_until_something_else_is_said() -> None:
+    verdicts: list[Verdict] = ["deferred", "suppressed", "suppressed", "trained", "rejected", "suppressed", "settled"]
+    found = runs([spoken(position, "a", verdict) for position, verdict in enumerate(verdicts)])
+    assert [[one.position for one in run] for run in found] == [[0], [1, 2], [3], [4], [5], [6]]
+    assert len(list(runs([spoken(7, None, "suppressed")]))) == 1
 
 
 ROUND = re.compile("refresh|incident")

@@ -1,39 +1,88 @@
 """What pages say of reports and decisions follows from them alone."""
 
-from typing import Any
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from console.live import Pulse
+from console.logs import Logs, TrainerStatus
 from console.pages.drift.reading import FeatureSeen, WindowSeen, _evidence, threshold_of
 from console.pages.drift.words import sentence
 from console.pages.overview.loop import lag_tone
-from console.pages.overview.reading import open_incident, paused
+from console.pages.overview.page import budget_tile
+from console.pages.overview.reading import Overview
+from console.site import Site, Visit
 from drift.decision import Decider, DecisionSettings
 from drift.profile import ReferenceProfile
+from schemas.codec import encode
 from schemas.messages import FeatureDrift, TrainingDecision
 from tests.tiny import profile_bytes, tiny_pipeline
 
 
-def decision(verdict: Any, incident: str | None = None, reason: str = "") -> TrainingDecision:
-    return TrainingDecision(decision_id="d", incident_id=incident, trigger="t", verdict=verdict, reason=reason, at=0)
+def decision(verdict: Any, incident: str | None = None, reason: str = "", name: str = "d") -> TrainingDecision:
+    return TrainingDecision(decision_id=name, incident_id=incident, trigger="t", verdict=verdict, reason=reason, at=0)
 
 
-@pytest.mark.parametrize(("newest_first", "found"), [
+def status(*decisions: TrainingDecision) -> TrainerStatus:
+    found = TrainerStatus()
+    for position, one in enumerate(decisions):
+        found.read(position, encode(one))
+    return found
+
+
+@pytest.mark.parametrize(("decisions", "found"), [
     ([], None),
-    ([decision("trained"), decision("deferred", "i1")], "i1"),
-    ([decision("promoted", "i2"), decision("settled", "i1"), decision("deferred", "i1")], "i2"),
-    ([decision("trained"), decision("settled", "i1"), decision("deferred", "i1")], None),
+    ([decision("deferred", "i1"), decision("trained")], "i1"),
+    ([decision("deferred", "i1"), decision("settled", "i1"), decision("promoted", "i2")], "i2"),
+    ([decision("deferred", "i1"), decision("settled", "i1"), decision("trained")], None),
+    ([decision("deferred", "i1"), decision("settled", "i1"), decision("deferred", "i2"), decision("failed", "i1")],
+     "i2"),
+    ([decision("deferred", "i1"), *[decision("suppressed")] * 1_000], "i1"),
 ])
-def test_the_open_incident_is_the_last_that_was_not_settled(newest_first: list[TrainingDecision],
+def test_the_open_incident_is_the_last_that_was_not_settled(decisions: list[TrainingDecision],
                                                             found: str | None) -> None:
-    assert open_incident(newest_first) == found
+    assert status(*decisions).incident == found
 
 
-def test_the_newest_word_says_whether_it_is_paused() -> None:
-    assert paused([decision("trained"), decision("paused", reason="by ada"), decision("resumed")]) == "by ada"
-    assert paused([decision("resumed"), decision("paused", reason="by ada")]) is None
+def test_the_newest_word_says_whether_it_is_paused_however_many_alerts_ago_it_was_said() -> None:
+    suppressed = [decision("suppressed", reason="paused: by ada")] * 1_000
+    assert status(decision("resumed"), decision("paused", reason="by ada"), *suppressed).paused == "by ada"
+    assert status(decision("paused", reason="by ada"), decision("resumed"), *suppressed).paused is None
+
+
+class Stored:
+    """Decisions in order of their position, and how many were looked through by id."""
+
+    pipeline = "tiny"
+
+    def __init__(self, *decisions: TrainingDecision) -> None:
+        self.decisions = list(decisions)
+        self.looked = 0
+
+    def said(self, _topic: object) -> int:
+        return len(self.decisions)
+
+    def rows(self, _query: str, *, since: int, ids: list[bytes], **_values: object) -> list[dict[str, bytes]]:
+        self.looked += len(self.decisions) - since
+        return [{"value": encode(one)} for one in self.decisions[since:] if one.decision_id.encode() in ids]
+
+
+def test_the_record_is_looked_through_once_for_the_same_decisions_and_then_only_for_what_is_new() -> None:
+    stored, logs = Stored(*(decision("trained", name=f"d{k}") for k in range(9))), Logs()
+
+    def found(*ids: str) -> dict[str, str]:
+        return {name: one.verdict for name, one in logs.decisions(stored, ids).items()}  # type: ignore[arg-type]
+
+    assert found("d1", "d2", "none yet") == found("d1", "d2", "none yet") == {"d1": "trained", "d2": "trained"}
+    assert stored.looked == 9
+    stored.decisions.append(decision("promoted", name="d2"))
+    stored.decisions.append(decision("rejected", name="none yet"))
+    assert found("d1", "d2", "none yet") == {"d1": "trained", "d2": "promoted", "none yet": "rejected"}
+    assert stored.looked == 11
+    assert found("d1", "d3") == {"d1": "trained", "d3": "trained"}
+    assert stored.looked == 22
 
 
 def test_a_threshold_is_the_one_that_the_monitor_decides_by() -> None:
@@ -79,3 +128,13 @@ def test_a_feature_is_told_in_a_sentence(found: FeatureDrift, words: str) -> Non
                                                        (10_000, 100.0, "bad"), (10_000, 50_000.0, None)])
 def test_what_waits_is_bad_by_the_time_that_it_took_to_come(waiting: int, rate: float, tone: str | None) -> None:
     assert lag_tone(Pulse(rates={"events": rate}, lags={"score": waiting}), "score", "events") == tone
+
+
+def test_false_alarms_that_the_budget_allows_are_called_that_and_not_spent() -> None:
+    visit = Visit(site=cast("Site", None), name="tiny", query={}, caller="ada", zone=ZoneInfo("UTC"))
+    tile = str(budget_tile(Overview(
+        pipeline=tiny_pipeline(), pulse=Pulse(), report=None, windows=3_000, alerts=0, champion=None, swaps=0,
+        quality=None, incident=None, paused=None, words=[]), visit))
+    assert "False alarms allowed so far" in tile
+    assert "children='3'" in tile
+    assert "1 in 1000 windows" in tile

@@ -18,18 +18,38 @@ PATIENCE_SECONDS = 600.0
 TABLES = ("windows", "drift", "retraining", "gate", "rollout")
 NOW, CHANGED = "now", "changed"
 
+Document = dict[str, Any]  # of TOML
+
 
 def try_on_history(visit: Visit, text: str, draft: str, rows: int) -> Outcome:
     """Run the backtest on the newest `rows` events, once as it is and once changed."""
+    base, now, changed = laid_out(text, draft, visit.file.parent)
     with tempfile.TemporaryDirectory() as place:
-        base, now, changed = (Path(place) / name for name in ("base.toml", f"{NOW}.toml", f"{CHANGED}.toml"))
-        base.write_text(text, "utf-8")
-        now.write_text("", "utf-8")
-        document = tomlkit.parse(draft)
-        tables = {table: document[table] for table in TABLES if table in document}
-        changed.write_text(tomlkit.dumps(tables), "utf-8")
-        return visit.site.orders.run("backtest", "--topic", "--pipeline", str(base), "--policy", str(now), "--policy",
-                                     str(changed), "--last", str(rows), patience=PATIENCE_SECONDS)
+        files = {name: Path(place) / f"{name}.toml" for name in ("base", NOW, CHANGED)}
+        for file, content in zip(files.values(), (base, now, changed), strict=True):
+            file.write_text(tomlkit.dumps(content), "utf-8")
+        return visit.site.orders.run("backtest", "--topic", "--pipeline", str(files["base"]), "--policy",
+                                     str(files[NOW]), "--policy", str(files[CHANGED]), "--last", str(rows),
+                                     patience=PATIENCE_SECONDS)
+
+
+def laid_out(text: str, draft: str, folder: Path) -> tuple[Document, Document, Document]:
+    """A pipeline, and the policies that laid over it make a definition and its draft. A policy replaces keys and cannot
+    take one out: so the pipeline has of theirs those alone that both name. `folder`: of the pipeline's file, which the
+    golden set is named from. Pure."""
+    now, changed = _tables(text, folder), _tables(draft, folder)
+    both = {table: {key: value for key, value in keys.items() if key in changed.get(table, {})}
+            for table, keys in now.items()}
+    return tomlkit.parse(text).unwrap() | both, now, changed
+
+
+def _tables(text: str, folder: Path) -> Document:
+    """Of a definition, what a policy may have."""
+    document = tomlkit.parse(text).unwrap()
+    tables = {table: document[table] for table in TABLES if table in document}
+    if "golden" in tables.get("gate", {}):
+        tables["gate"]["golden"] = str(folder / tables["gate"]["golden"])
+    return tables
 
 
 def compared(outcome: Outcome, pipeline: Pipeline) -> Any:

@@ -9,7 +9,17 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from console.guard import guarded
 from console.pages.drift.distribution import distribution, history
 from console.pages.drift.heat import heat_map, key, labels
-from console.pages.drift.reading import DEFAULT, FEWEST, MOST, DriftMap, Judged, read_feature, read_map, read_report
+from console.pages.drift.reading import (
+    DEFAULT,
+    FEWEST,
+    MOST,
+    DriftMap,
+    Judged,
+    read_feature,
+    read_map,
+    read_place,
+    read_report,
+)
 from console.pages.drift.words import sentence
 from console.parts.figures import count, figure, share
 from console.parts.panel import facts, panel
@@ -24,12 +34,15 @@ SPANS = (30, DEFAULT, 120, MOST)
 
 
 def layout(visit: Visit) -> Any:
-    """The map of the newest windows, or of those that the address names: `last`, `before`, `window`, `feature`."""
+    """The map of the newest windows, or of those that the address names: `last`, `before`, `window` (the last one, and
+    chosen), `feature`."""
     found = _asked_map(visit)
     if not found.windows:
         return nothing_yet("No window has closed yet", "A window closes when every partition has passed its end; the "
                            "overview shows whether events come.")
     chosen = _chosen_window(found, visit.query.get("window"))
+    if chosen is None:
+        return [panel("What has changed, and when?", _gone(), aside=_ways(found, visit))]
     feature = visit.query.get("feature") or found.names[0]
     return [
         panel("What has changed, and when?", heat_map(found, visit.zone), key(), aside=_ways(found, visit)),
@@ -71,16 +84,19 @@ def callbacks(app: Dash, site: Site) -> None:
 
 
 def _asked_map(visit: Visit) -> DriftMap:
-    last, before = visit.query.get("last", ""), visit.query.get("before", "")
+    """Of the windows up to the one that is asked for, wherever that is."""
+    last, before, window = (visit.query.get(name, "") for name in ("last", "before", "window"))
+    place = read_place(visit, window) if window and not before else None
     return read_map(visit, min(MOST, max(FEWEST, int(last))) if last.isdecimal() else DEFAULT,
-                    int(before) if before.isdecimal() else None)
+                    place + 1 if place is not None else int(before) if before.isdecimal() else None)
 
 
-def _chosen_window(found: DriftMap, asked: str | None) -> int:
-    """The window that starts at the asked time, else the newest in alarm, else the newest."""
-    wanted = [w for w in found.windows if str(w.window_start) == asked]
+def _chosen_window(found: DriftMap, asked: str | None) -> int | None:
+    """The window that starts at the asked time, None where it is gone; else the newest in alarm, else the newest."""
+    if asked:
+        return next((w.position for w in found.windows if str(w.window_start) == asked), None)
     alarmed = [w for w in found.windows if w.alarm]
-    return (wanted or alarmed or found.windows)[-1].position
+    return (alarmed or found.windows)[-1].position
 
 
 def _choices(found: DriftMap, visit: Visit) -> list[dict[str, str]]:
@@ -104,10 +120,14 @@ def _ways(found: DriftMap, visit: Visit) -> dmc.Group:
 def _window(visit: Visit, position: int) -> Any:
     report = read_report(visit, position)
     if report is None:
-        return nothing_yet("This window is gone", "Its report is older than what the record keeps.")
+        return _gone()
     spoken = dmc.Alert(report.verdict, color="red" if report.alarm else "gray", variant="light", mb="sm",
                        title="Alarm" if report.alarm else "No alarm")
     return [spoken, _window_facts(visit, report), _features(report)]
+
+
+def _gone() -> Any:
+    return nothing_yet("This window is gone", "Its report is older than what the record keeps.")
 
 
 def _window_facts(visit: Visit, report: DriftReport) -> html.Dl:

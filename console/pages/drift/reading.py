@@ -1,6 +1,7 @@
 """Closed windows and their features, as the reports in the record have them."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 import numpy as np
 from msgspec import Struct
@@ -16,9 +17,13 @@ from schemas.configuration import ConfigurationLog
 from schemas.messages import Artifact, DriftReport, FeatureDrift
 from schemas.model_log import ModelLog
 from schemas.pipeline import LOSS, PREDICTION, Pipeline
-from schemas.topics import DRIFT_STATS
+from schemas.topics import DRIFT_STATS, topic_name
 
 FEWEST, MOST, DEFAULT = 10, 240, 60
+
+_OF_WINDOW: LiteralString = """
+select position from {schema}.messages
+where topic = %(topic)s and partition = 0 and key = %(start)s and not erased order by position desc limit 1"""
 
 
 class FeatureSeen(Struct, frozen=True, kw_only=True):
@@ -76,6 +81,14 @@ def read_map(visit: Visit, last: int, before: int | None) -> DriftMap:
     ordered = [windows[start] for start in sorted(windows)]
     names, evidence = _evidence(ordered)
     return DriftMap(windows=ordered, names=names, evidence=evidence, older=len(records) > last)
+
+
+def read_place(visit: Visit, start: str) -> int | None:
+    """Position of the report of the window that starts then (epoch ms); None where there is none any more. No index has
+    it: the newest are looked at first, and who asks comes from an alert."""
+    with visit.site.store.reading(visit.name) as reading:
+        rows = reading.rows(_OF_WINDOW, topic=topic_name(visit.name, DRIFT_STATS), start=start.encode())
+    return rows[0]["position"] if rows else None
 
 
 def read_report(visit: Visit, position: int) -> DriftReport | None:

@@ -1,5 +1,6 @@
 """The page: incidents by what was decided, and one of them from its first alert to its end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -7,7 +8,19 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from console.guard import guarded
 from console.pages.incidents.decision import decision_facts
-from console.pages.incidents.reading import SHOWN, VERDICTS, Case, Spoken, read_case, read_cases
+from console.pages.incidents.reading import (
+    MOST_TOLD,
+    SEARCHED,
+    SHOWN,
+    VERDICTS,
+    Case,
+    Spoken,
+    Told,
+    read_case,
+    read_cases,
+    read_incident,
+    runs,
+)
 from console.parts.aria import aria
 from console.parts.figures import count
 from console.parts.panel import panel
@@ -15,7 +28,7 @@ from console.parts.state import nothing_yet
 from console.parts.table import column, moment_column, table
 from console.parts.when import moment
 from console.site import Page, Site, Visit
-from schemas.messages import DriftAlert
+from schemas.messages import DriftAlert, derived_id
 
 SLUG = "incidents"
 
@@ -26,13 +39,11 @@ def layout(visit: Visit) -> Any:
     found = read_cases(visit, verdict if verdict in VERDICTS else None, int(before) if before.isdecimal() else None)
     if not found:
         return [panel("What was decided?", nothing_yet(*_nothing(verdict)), aside=_ways(visit, verdict))]
-    wanted = visit.query.get("incident")
-    chosen = next((case for case in found if case.incident == wanted), None) if wanted else found[0]
+    wanted, newest = visit.query.get("incident"), found[0].spoken[0].position
     return [
         panel("What was decided?", _list(found), _how_many(found, visit, verdict), aside=_ways(visit, verdict)),
-        html.Div(guarded(SLUG, lambda: _case(visit, chosen.spoken[0].position)) if chosen else nothing_yet(
-            f"Incident {wanted} is not among the newest", "Choose a verdict, or go to older ones."),
-            id="incidents-case", **aria(live="polite")),
+        html.Div(guarded(SLUG, lambda: _incident(visit, wanted) if wanted else _case(visit, newest)),
+                 id="incidents-case", **aria(live="polite")),
     ]
 
 
@@ -82,22 +93,50 @@ def _how_many(found: list[Case], visit: Visit, verdict: str | None) -> html.P:
     """And the way to older ones."""
     decisions = [one for case in found for one in case.spoken]
     text = f"{count(len(found))} cases of {count(len(decisions))} decisions. "
-    if verdict or len(decisions) < SHOWN:
+    if len(decisions) < SHOWN:
         return html.P(text, className="note")
+    if verdict:
+        return html.P(f"{text}There may be older ones that were {verdict}.", className="note")
     older = visit.link(SLUG, before=min(one.position for one in decisions))
-    return html.P([text, dcc.Link("Older ones", href=older, className="way")], className="note")
+    return html.P([f"{text}What was said of an incident before these is not counted. ",
+                   dcc.Link("Older ones", href=older, className="way")], className="note")
+
+
+def _incident(visit: Visit, incident: str) -> Any:
+    told = read_incident(visit, incident)
+    if told is None:
+        return nothing_yet(f"Incident {incident} is not among the newest",
+                           f"The newest {count(SEARCHED)} decisions say nothing of it; go to older ones.")
+    return _story(told, visit)
 
 
 def _case(visit: Visit, position: int) -> Any:
     told = read_case(visit, position)
     if told is None:
         return nothing_yet("This decision is gone", "The record does not have it any more; choose another.")
-    incident = told.spoken[0].decision.incident_id
-    said = [(at, _alert(at, alert, visit)) for at, alert in told.alerts]
-    said += [(one.said, _spoken(one, visit)) for one in told.spoken]
-    return panel(f"How did incident {incident} go?" if incident else "What was decided, and why?",
+    return _story(told, visit)
+
+
+def _story(told: Told, visit: Visit) -> Any:
+    """In order; of a run of alerts that joined only the last one has its words."""
+    incident, together = told.spoken[0].decision.incident_id, list(runs(told.spoken))
+    folded = {one.decision.decision_id for run in together for one in run[:-1]}
+    said = [(at, _alert(at, alert, visit)) for at, alert in told.alerts
+            if derived_id("alert", alert.alert_id) not in folded]
+    said += [(run[-1].said, _run(run, visit) if len(run) > 1 else _spoken(run[0], visit)) for run in together]
+    cut = [] if told.whole else [html.P(
+        f"Not all of it is here: the page has the newest {count(MOST_TOLD)} decisions of an incident among the "
+        f"{count(SEARCHED)} on either side, and its own of the newest {count(MOST_TOLD)} alerts.", className="note")]
+    return panel(f"How did incident {incident} go?" if incident else "What was decided, and why?", *cut,
                  dmc.Timeline([item for _, item in sorted(said, key=lambda pair: pair[0])], bulletSize=14,
                               lineWidth=2))
+
+
+def _run(run: Sequence[Spoken], visit: Visit) -> dmc.TimelineItem:
+    return dmc.TimelineItem([
+        html.P(f"{count(len(run))} alerts join the incident, one after another.", className="verdict"),
+        html.P([moment(run[0].said, visit.zone), " to ", moment(run[-1].said, visit.zone)], className="note"),
+    ], title=html.Span(run[0].decision.verdict, className="head head-decision"))
 
 
 def _alert(said: int, alert: DriftAlert, visit: Visit) -> dmc.TimelineItem:

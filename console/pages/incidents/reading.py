@@ -1,26 +1,31 @@
 """Decisions by incident, and the alerts that they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import LiteralString, get_args
 
 from msgspec import Struct
 
 from console.site import Visit
-from console.store import Reading, Record
+from console.store import Reading, Record, as_record
 from schemas.codec import decode
 from schemas.messages import DriftAlert, TrainingDecision, Verdict, derived_id
 from schemas.topics import DRIFT_ALERTS, TRAINING_DECISIONS, topic_name
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 SHOWN = 500  # decisions of the list
-SEARCHED = 20_000  # among which those of a verdict are looked for
-NEAR = 500  # decisions around the chosen one, and alerts before it, among which those of its incident are
+SEARCHED = 20_000  # decisions among which those of a verdict, or of an incident on either side of one, are looked for
+MOST_TOLD = 2_000  # decisions of one incident, and alerts until its last one
 
 _OF_VERDICT: LiteralString = """
 select position, record_ts, value from (
   select position, record_ts, value from {schema}.audit
   where topic = %(topic)s and partition = 0 order by position desc limit %(searched)s) newest
 where convert_from(value, 'UTF8')::json ->> 'verdict' = %(verdict)s order by position desc limit %(limit)s"""
+_OF_INCIDENT: LiteralString = """
+select position, record_ts, value from {schema}.audit
+where topic = %(topic)s and partition = 0 and position between %(first)s and %(last)s
+  and convert_from(value, 'UTF8')::json ->> 'incident_id' = %(incident)s order by position desc limit %(limit)s"""
 _ALERTS_UNTIL: LiteralString = """
 select position, record_ts, value from {schema}.audit
 where topic = %(topic)s and partition = 0 and record_ts <= %(until)s order by position desc limit %(limit)s"""
@@ -46,10 +51,11 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """All of a case, oldest first. `alerts`: with the time of their records."""
+    """A case, oldest first. `alerts`: with the time of their records; `whole`: nothing of it is left out."""
 
     alerts: Sequence[tuple[int, DriftAlert]]
     spoken: Sequence[Spoken]
+    whole: bool
 
 
 def read_cases(visit: Visit, verdict: str | None, before: int | None) -> list[Case]:
@@ -59,8 +65,7 @@ def read_cases(visit: Visit, verdict: str | None, before: int | None) -> list[Ca
             return cases(_spoken(reading.newest(TRAINING_DECISIONS, SHOWN, before)))
         rows = reading.rows(_OF_VERDICT, topic=topic_name(visit.name, TRAINING_DECISIONS), searched=SEARCHED,
                             verdict=verdict, limit=SHOWN)
-        return cases([Spoken(position=row["position"], said=row["record_ts"],
-                             decision=decode(row["value"], TrainingDecision)) for row in rows])
+        return cases(_spoken(map(as_record, rows)))
 
 
 def cases(spoken: Sequence[Spoken]) -> list[Case]:
@@ -74,23 +79,52 @@ def cases(spoken: Sequence[Spoken]) -> list[Case]:
 def read_case(visit: Visit, position: int) -> Told | None:
     """The case of the decision at a position; None where there is none."""
     with visit.site.store.reading(visit.name) as reading:
-        near = _spoken(reading.newest(TRAINING_DECISIONS, NEAR, position + NEAR // 2))
-        case = next((case for case in cases(near) if any(one.position == position for one in case.spoken)), None)
-        if case is None:
+        chosen = [one for one in _spoken(reading.newest(TRAINING_DECISIONS, 1, position + 1))
+                  if one.position == position]
+        if not chosen:
             return None
-        return Told(alerts=_alerts(reading, case), spoken=case.spoken[::-1])
+        incident = chosen[0].decision.incident_id
+        return _told(reading, chosen) if incident is None else _of_incident(reading, incident, position)
 
 
-def _spoken(records: Sequence[Record]) -> list[Spoken]:
+def read_incident(visit: Visit, incident: str) -> Told | None:
+    """The incident of that id; None where the newest decisions say nothing of it."""
+    with visit.site.store.reading(visit.name) as reading:
+        return _of_incident(reading, incident, reading.said(TRAINING_DECISIONS) - 1)
+
+
+def runs(spoken: Sequence[Spoken]) -> Iterator[list[Spoken]]:
+    """Decisions of a case one by one, but those on alerts that only joined it together while nothing else was said:
+    while a change lasts every window may bring one. Pure."""
+    for joined, group in groupby(spoken, key=_joins):
+        together = list(group)
+        yield from [together] if joined else ([one] for one in together)
+
+
+def _joins(one: Spoken) -> bool:
+    return one.decision.verdict == "suppressed" and one.decision.incident_id is not None
+
+
+def _of_incident(reading: Reading, incident: str, around: int) -> Told | None:
+    rows = reading.rows(_OF_INCIDENT, topic=topic_name(reading.pipeline, TRAINING_DECISIONS), incident=incident,
+                        first=around - SEARCHED, last=around + SEARCHED, limit=MOST_TOLD)
+    return _told(reading, _spoken(map(as_record, rows))) if rows else None
+
+
+def _told(reading: Reading, spoken: Sequence[Spoken]) -> Told:
+    """With the alerts that opened it or joined it, or that the decision is about: their ids follow from the alert's.
+    `spoken`: newest first."""
+    incident, decided = spoken[0].decision.incident_id, {one.decision.decision_id for one in spoken}
+    rows = reading.rows(_ALERTS_UNTIL, topic=topic_name(reading.pipeline, DRIFT_ALERTS), until=spoken[0].said,
+                        limit=MOST_TOLD)
+    alerts = [(row["record_ts"], decode(row["value"], DriftAlert)) for row in reversed(rows)]
+    openers = {alert.alert_id for _, alert in alerts if derived_id("incident", alert.alert_id) == incident}
+    return Told(
+        alerts=[(said, alert) for said, alert in alerts if alert.alert_id in openers
+                or derived_id("alert", alert.alert_id) in decided],
+        spoken=spoken[::-1], whole=incident is None or (bool(openers) and len(spoken) < MOST_TOLD))
+
+
+def _spoken(records: Iterable[Record]) -> list[Spoken]:
     return [Spoken(position=record.position, said=record.said, decision=decode(record.value, TrainingDecision))
             for record in records]
-
-
-def _alerts(reading: Reading, case: Case) -> list[tuple[int, DriftAlert]]:
-    """Those that opened the incident or joined it, or that the decision is about: their ids follow from the alert's."""
-    decided = {one.decision.decision_id for one in case.spoken}
-    rows = reading.rows(_ALERTS_UNTIL, topic=topic_name(reading.pipeline, DRIFT_ALERTS), until=case.spoken[0].said,
-                        limit=NEAR)
-    alerts = [(row["record_ts"], decode(row["value"], DriftAlert)) for row in reversed(rows)]
-    return [(said, alert) for said, alert in alerts if derived_id("incident", alert.alert_id) == case.incident
-            or derived_id("alert", alert.alert_id) in decided]

@@ -14,7 +14,7 @@ from schemas.model_log import Accepted
 from schemas.pipeline import Pipeline
 from schemas.topics import DRIFT_ALERTS, DRIFT_STATS, QUALITY, TRAINING_DECISIONS
 
-LOOKED_AT = 200  # decisions among which the open incident is found
+LOOKED_AT = 200  # decisions among which those are found that say more than 'not now'
 TOLD = 10
 NOT_NOW = {"suppressed", "deferred"}  # the incidents' page has these too
 
@@ -55,7 +55,8 @@ class Overview(Struct, frozen=True, kw_only=True):
 def look(visit: Visit) -> Overview:
     """Look once."""
     with visit.site.store.reading(visit.name) as reading:
-        models, version = visit.site.logs.models(reading), visit.site.logs.versions(reading).current
+        logs = visit.site.logs
+        models, version, trainer = logs.models(reading), logs.versions(reading).current, logs.trainer(reading)
         reports, qualities = reading.newest(DRIFT_STATS, 1), reading.newest(QUALITY, 1)
         alerts, said = reading.newest(DRIFT_ALERTS, TOLD), reading.newest(TRAINING_DECISIONS, LOOKED_AT)
         decisions = [decode(record.value, TrainingDecision) for record in said]
@@ -66,21 +67,8 @@ def look(visit: Visit) -> Overview:
             windows=reports[0].position + 1 if reports else 0, alerts=alerts[0].position + 1 if alerts else 0,
             champion=models.current, swaps=len(models.accepted),
             quality=decode(qualities[0].value, QualityReport) if qualities else None,
-            incident=open_incident(decisions), paused=paused(decisions),
+            incident=trainer.incident, paused=trainer.paused,
             words=_words(alerts, list(zip(said, decisions, strict=True)), models.accepted))
-
-
-def open_incident(decisions: Sequence[TrainingDecision]) -> str | None:
-    """Id of the incident that the newest decision on any is about, unless it has been settled; newest first."""
-    about = next((decision.incident_id for decision in decisions if decision.incident_id), None)
-    settled = any(d.incident_id == about and d.verdict == "settled" for d in decisions)
-    return None if settled else about
-
-
-def paused(decisions: Sequence[TrainingDecision]) -> str | None:
-    """Why nothing happens by itself, by the newest word on it; newest first."""
-    newest = next((decision for decision in decisions if decision.verdict in {"paused", "resumed"}), None)
-    return newest.reason if newest is not None and newest.verdict == "paused" else None
 
 
 def _words(alerts: Sequence[Record], decisions: Sequence[tuple[Record, TrainingDecision]],
