@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 
 from automl_stream.topic_log import TopicLog
 from schemas.codec import decode
@@ -25,11 +26,12 @@ async def remember_emitted(pipeline: Pipeline, log: TopicLog, url: str) -> int:
     """
     storage = Storage(url, pipeline.name)
     join, told = LabelJoin(storage, pipeline.pipeline), 0
-    for events in _batches(log, topic_name(pipeline.name, LABELLED), _since(log, pipeline)):
-        await join.store([_label(event) for event in events])
-        await join.mark_emitted(events)
-        told += len(events)
-    await join.note_silence()
+    async with aclosing(storage):
+        for events in _batches(log, topic_name(pipeline.name, LABELLED), _since(log, pipeline)):
+            await join.store([_label(event) for event in events])
+            await join.mark_emitted(events)
+            told += len(events)
+        await join.note_silence()
     return told
 
 

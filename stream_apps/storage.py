@@ -69,7 +69,7 @@ class Storage:
         except psycopg.OperationalError:
             return  # the work waits, and looks then
         else:
-            loop.run_until_complete(self._drop())
+            loop.run_until_complete(self.aclose())
         finally:
             loop.close()
 
@@ -99,7 +99,7 @@ class Storage:
                 if self.available or not self._warned:
                     log.warning("PostgreSQL is away; work waits", reason=str(error).splitlines()[0])
                 self.available, self._warned = False, True
-                await self._drop()
+                await self.aclose()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self.available = True
@@ -131,7 +131,8 @@ class Storage:
         return SchemaDiffers(f"PostgreSQL's schema {self._pipeline} cannot be used ({why}); run `automl-stream "
                              "migrate` with the pipeline's file and a login that owns it")
 
-    async def _drop(self) -> None:
+    async def aclose(self) -> None:
+        """Let go of the connection; work that comes later makes another."""
         if self._connection is not None:
             await self._connection.close()
             self._connection = None

@@ -103,6 +103,9 @@ def test_tables_come_back_from_a_copy_and_from_kafka_and_from_kafka_alone(kept: 
     assert before["audit"]
 
     kept.lose_tables()
+    refused = kept.rewind("labels")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert kept.committed(), "its labels would be read anew, and enter the training log twice"
     kept.postgres("pg_restore", "--exit-on-error", copy)
     assert len(kept.rows()["predictions"]) < 60
     assert kept.rewind("record", "labels").returncode == 0
@@ -111,9 +114,6 @@ def test_tables_come_back_from_a_copy_and_from_kafka_and_from_kafka_alone(kept: 
 
     kept.stop()
     kept.lose_tables()
-    refused = kept.rewind("labels")
-    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
-    assert kept.committed(), "its labels would be read anew, and enter the training log twice"
     migrate(kept.backends.database_url, kept.live.name)
     assert kept.rewind("record", "labels").returncode == 0
     kept.start()

@@ -55,7 +55,7 @@ class Desk:
 
         async def run() -> None:
             await self.recorder.record(FakeStream((f"{self.live.name}.{topic}", 0, records)))
-            await self.storage._drop()
+            await self.storage.aclose()
 
         asyncio.run(run())
 

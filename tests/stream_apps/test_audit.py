@@ -36,7 +36,7 @@ class Desk:
         async def run() -> None:
             for chunk in chunks:
                 await self.auditor.store(chunk)
-            await self.storage._drop()
+            await self.storage.aclose()
 
         asyncio.run(run())
 
@@ -107,7 +107,7 @@ def test_two_recorders_at_once_store_each_row_once(desk: Desk) -> None:
         other = Auditor.__new__(Auditor)
         other.__dict__.update(desk.auditor.__dict__ | {"_storage": twin})
         await asyncio.gather(*(auditor.store(rows[:end]) for end in (10, 25, 40) for auditor in (desk.auditor, other)))
-        await asyncio.gather(desk.storage._drop(), twin._drop())
+        await asyncio.gather(desk.storage.aclose(), twin.aclose())
 
     asyncio.run(run())
     chain = START

@@ -60,7 +60,7 @@ async def opened(url: str, schema: str, task: str = "binary", keys: str = "") ->
         yield Desk(pipeline=pipeline, url=url, storage=storage, join=LabelJoin(storage, pipeline.pipeline),
                    recorder=recorder)
     finally:
-        await storage._drop()
+        await storage.aclose()
 
 
 Scenario = Callable[[Desk], Awaitable[None]]
@@ -216,7 +216,7 @@ def test_a_worker_that_comes_again_behind_its_successor_sets_nothing_back(play: 
         await desk.predict(prediction("e"))
         storage = Storage(desk.url, desk.pipeline.name)
         await Stopped(storage, desk, later).store([label("e")])
-        await storage._drop()
+        await storage.aclose()
         (event,) = await desk.emitted()
         assert (event.revision, event.conflict) == (later.revision, not later.revision)
 

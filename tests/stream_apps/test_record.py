@@ -39,7 +39,7 @@ class Desk:
 
         async def run() -> None:
             await self.recorder.record(FakeStream((f"{self.name}.{topic}", 0, records)))
-            await self.storage._drop()
+            await self.storage.aclose()
 
         asyncio.run(run())
         assert len(self.app.completed) == before + 1
