@@ -18,6 +18,7 @@ STACKS = tuple(f"tests/{place}/" for place in (
 """Where tests start brokers, databases or browsers of their own."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever starts a stack comes first, one after the other in one process (`make test` has two): side by side they
     would disturb each other. The rest fills what they leave of the machine."""
