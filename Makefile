@@ -21,8 +21,10 @@ setup: .venv/.locked ## make the virtual environment from the lock file
 demo: setup ## from nothing to a model that heals itself, and a summary
 	$(BIN)/automl-stream demo
 
-test: setup ## all tests, on a real broker and a real database
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+test: setup ## all tests, on a real broker and a real database; those without one run beside them, and are shown last
+	@nice $(BIN)/python -m pytest -m "not stack" >.venv/rest.log 2>&1 & rest=$$!; trap "kill $$rest" INT TERM; \
+	$(BIN)/python -m pytest -m stack; failed=$$?; \
+	wait $$rest || failed=$$?; cat .venv/rest.log; exit $$failed
 
 chaos: setup ## every fault in full, over a million events and more: about 110 minutes
 	$(BIN)/python -m tests.chaos --json

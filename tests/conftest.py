@@ -18,22 +18,13 @@ STACKS = tuple(f"tests/{place}/" for place in (
 """Where tests start brokers, databases or browsers of their own."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever starts a stack comes first, one after the other in one process (`make test` has two): side by side they
-    would disturb each other. The rest fills what they leave of the machine."""
+    """`make test` runs what starts a stack one after the other, for side by side they would disturb each other, and
+    everything else beside it."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("stack" if needs_stack(item) else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not needs_stack(item))
-
-
-def needs_stack(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(STACKS) or "backends" in getattr(item, "fixturenames", ())
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if os.environ.get("PYTEST_XDIST_WORKER") and not needs_stack(item):
-        os.setpriority(os.PRIO_PROCESS, 0, 19)
+        if item.nodeid.startswith(STACKS) or "backends" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
